@@ -1,0 +1,20 @@
+/*
+ * The daemon's loop: one thread that drains the listener and the peers' answers, drives the engine turn by
+ * turn, and feeds the watchdog - so that a loop that stands still looks like one.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/attributes.h"
+#include "engined/domain.h"
+
+struct actor_options {
+    const char *state_dir;
+    const char *mac_key_path;
+    unsigned port_base;
+};
+
+/* Locks DOMAIN.lock in the state directory, opens the engine, listens, and runs until SIGTERM, SIGINT or the
+ * parent's end. Returns the process's exit code. */
+int actor_run(const struct domain *domain, const struct actor_options *options) MUST_USE;

@@ -1,0 +1,57 @@
+#include "engined/context.h"
+
+#include <string.h>
+
+#include "common/fatal.h"
+#include "common/limits.h"
+#include "engined/engine_state.h"
+
+void context_emit(struct context *context, const ProtobufCMessage *event)
+{
+    struct engine *engine = context->engine;
+    const struct schema_message *schema = NULL;
+    for (size_t i = 0; i < schema_event_count && schema == NULL; i++)
+        if (schema_events[i]->descriptor == event->descriptor)
+            schema = schema_events[i];
+    ensure(schema != NULL);
+    apply_fn apply = engine->appliers[schema->event & 0xff];
+    ensure(apply != NULL && domain_of_id((uint16_t)schema->event) == engine->domain->id);
+
+    size_t length = protobuf_c_message_get_packed_size(event);
+    uint8_t *payload = arena_alloc_raw(engine->arena, length);
+    protobuf_c_message_pack(event, payload);
+    event_log_append(engine->log, schema->event, engine->wall_ms, payload, length);
+    apply(engine->state, engine->arena, event);
+    engine->emitted++;
+}
+
+enum lookup_result context_lookup(struct context *context, unsigned lookup, uint64_t id, const char **name)
+{
+    struct engine *engine = context->engine;
+    enum lookup_result result = lookups_get(engine->lookups, lookup, id, engine->arena, name);
+    if (result == LOOKUP_PENDING) {
+        engine->wait = WAIT_LOOKUP;
+        engine->wait_lookup = lookup;
+        engine->wait_id = id;
+    }
+    return result;
+}
+
+enum barrier_result context_barrier(struct context *context, bool *stale)
+{
+    struct engine *engine = context->engine;
+    const struct parked *parked = engine->deciding;
+    struct barrier begun;
+    const struct barrier *barrier = &begun;
+    if (parked != NULL && parked->barrier_deadline_ms != 0)
+        barrier = &parked->barrier;
+    else
+        followers_barrier_begin(engine->followers, &begun);
+    bool late = barrier != &begun && engine->now.monotonic_ms >= parked->barrier_deadline_ms;
+    if (!late && !followers_barrier_reached(engine->followers, barrier)) {
+        engine->wait = WAIT_BARRIER;
+        return BARRIER_PENDING;
+    }
+    followers_stale(engine->followers, barrier, stale);
+    return BARRIER_READY;
+}

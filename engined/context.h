@@ -1,0 +1,49 @@
+/*
+ * What a handler gets: the one command it decides. Handlers do no I/O but their own tables, read no clock and
+ * draw no random numbers.
+ *
+ * decide: a command's handler reads tables, then either refuses (a status) or emits events; context_emit
+ * appends each to the event log and applies it at once, in the same transaction, so that what follows sees
+ * it. apply is the only code that changes owned tables, reads nothing but those tables and the event, and
+ * cannot refuse.
+ */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/attributes.h"
+#include "engined/store.h"
+#include "proto/domains.h"
+#include "proto/status.h"
+
+struct engine;
+
+struct context {
+    struct engine *engine;  /* for the functions below */
+    void *state;            /* what the domain's open() gave */
+    struct arena *arena;    /* lives until the batch is answered */
+    uint64_t now_ms;        /* wall time of the batch; never goes back, also over restarts */
+    uint64_t actor;         /* user number, 0: nobody */
+    const char *actor_name; /* as registered; "" when nobody */
+    bool again;             /* it was parked and is decided again */
+};
+
+/* Appends the event (its type is in its schema) and applies it. Only in handlers of COMMAND_WRITE. */
+void context_emit(struct context *context, const ProtobufCMessage *event);
+
+/* What never changes once it is, asked of its owner on first need. PENDING: return STATUS_DEFERRED at once;
+ * the command is decided again when the answer is there. */
+enum lookup_result { LOOKUP_FOUND, LOOKUP_MISSING, LOOKUP_PENDING };
+/* `lookup` is the row's index in the domain's table of look-ups; `name` (may be NULL) gets the thing's name,
+ * in the arena. */
+enum lookup_result context_lookup(struct context *context, unsigned lookup, uint64_t id,
+                                  const char **name) MUST_USE;
+
+/* For reads that must see what the sources had when the read came in (feed): PENDING: return STATUS_DEFERRED
+ * at once. READY: all that the sources had then is applied, or LIMIT_FEED_WAIT_MS passed, or a source is
+ * known to be down: `stale` (an array of DOMAIN_COUNT) says which sources could not be asked. */
+enum barrier_result { BARRIER_READY, BARRIER_PENDING };
+enum barrier_result context_barrier(struct context *context, bool *stale) MUST_USE;

@@ -1,0 +1,75 @@
+/*
+ * One actor without sockets or clocks: messages in, decisions, durable state, messages out. The daemon
+ * (actor.c) and the unit tests' harness drive it turn by turn.
+ *
+ * A turn: everything that waits is decided in order inside one transaction - answers of other engines first,
+ * then parked commands that can go on, then batches - which commits once; only then is anything answered.
+ * When the transaction fails before COMMIT nothing happened: the turn is decided again with writes refused
+ * (503 storage_unavailable), so that reads go on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attributes.h"
+#include "engined/domain.h"
+#include "proto/frame.h"
+
+struct engine;
+
+/* A question to another engine. There is at most one of each kind and index under way. */
+enum ask_kind { ASK_LOOKUP, ASK_PULL, ASK_HEAD, ASK_KINDS };
+struct ask {
+    enum ask_kind kind;
+    unsigned index; /* of the domain's look-up or follow row */
+};
+enum ask_result { ASK_ANSWERED, ASK_RESET, ASK_FAILED };
+
+/* How the engine reaches the world. `message` is the owner's handle of a batch that came in: answered or
+ * dropped exactly once. */
+struct engine_io {
+    void (*answer)(void *arg, void *message, const uint8_t *bytes, size_t length);
+    void (*drop)(void *arg, void *message);
+    void (*ask)(void *arg, struct ask ask, enum domain_id to, const uint8_t *bytes, size_t length,
+                uint64_t timeout_ms);
+    void *arg;
+};
+
+struct engine_options {
+    const char *state_dir;
+    struct mac_key key;
+    uint64_t run;      /* random, not 0: who this process is */
+    uint64_t start_ms; /* monotonic */
+    unsigned restarts;
+    void (*alive)(void *arg); /* called during long migrations; may be NULL */
+    void *alive_arg;
+};
+
+struct engine *engine_open(const struct domain *domain, const struct engine_options *options,
+                           const struct engine_io *io) MUST_USE;
+/* What is still held open is dropped. */
+void engine_close(struct engine *engine);
+
+/* Takes a batch in for the next turn; `bytes` must live until it is answered or dropped. Wrong MAC or
+ * malformed: dropped at once. Returns its frame count. */
+size_t engine_receive(struct engine *engine, void *message, const uint8_t *bytes, size_t length);
+/* An ask ended; bytes (ASK_ANSWERED) are copied. */
+void engine_answered(struct engine *engine, struct ask ask, enum ask_result result, const uint8_t *bytes,
+                     size_t length);
+
+struct engine_time {
+    uint64_t monotonic_ms;
+    uint64_t wall_ms;
+};
+void engine_turn(struct engine *engine, struct engine_time now);
+/* When the next turn is due with nothing coming in (monotonic); UINT64_MAX: never. */
+uint64_t engine_next_ms(const struct engine *engine);
+
+/* The length of the queue outside, for EngineStatus. */
+void engine_set_queue(struct engine *engine, size_t queue);
+/* Empties the owned tables and applies the whole event log again, in one transaction. */
+void engine_rebuild(struct engine *engine);
+uint64_t engine_head_seq(const struct engine *engine);
+struct store *engine_store(struct engine *engine);

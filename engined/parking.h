@@ -1,0 +1,41 @@
+/*
+ * Commands that wait for something: a look-up's answer or a barrier. Kept with a copy of their frame until
+ * they are decided or their deadline passes. Bounded by LIMIT_PARKED.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attributes.h"
+#include "engined/follower.h"
+#include "proto/frame.h"
+
+enum wait_kind { WAIT_LOOKUP, WAIT_BARRIER };
+
+struct parked {
+    struct parked *next, *previous;
+    struct request_frame frame; /* payload: own copy, behind the struct */
+    uint64_t sender;
+    enum wait_kind wait;
+    unsigned lookup; /* WAIT_LOOKUP: row and id */
+    uint64_t lookup_id;
+    struct barrier barrier;       /* WAIT_BARRIER */
+    uint64_t barrier_deadline_ms; /* 0: no barrier was begun for this command yet */
+};
+
+struct parked_list {
+    struct parked *first, *last;
+    size_t count;
+};
+
+/* A copy of the frame, unlinked. */
+struct parked *parked_new(const struct request_frame *frame, uint64_t sender) MUST_USE;
+void parked_free(struct parked *parked);
+
+void parked_append(struct parked_list *list, struct parked *parked);
+void parked_remove(struct parked_list *list, struct parked *parked);
+/* Moves all of `from` to the end of `to`. */
+void parked_move_all(struct parked_list *to, struct parked_list *from);
+void parked_clear(struct parked_list *list);

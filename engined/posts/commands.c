@@ -1,0 +1,305 @@
+#include "engined/posts/commands.h"
+
+#include <string.h>
+
+#include "common/attributes.h"
+#include "common/limits.h"
+#include "engined/cursor.h"
+#include "engined/posts/posts_state.h"
+
+/* What a page may hold, packed: less than a reply frame, with room for the fields around the items. */
+#define PAGE_BYTES_MAX (LIMIT_REPLY_FRAME_BYTES - 8192u)
+/* No post has more besides its texts: 19 tags, varints of 10 bytes, and lengths. */
+#define POST_FIXED_BYTES_MAX 256
+
+/* The gateway checks fields by the same schema: a frame that lacks what is required is not understood. */
+#define REFUSE_UNLESS(condition)                                                                             \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            return STATUS_BAD_FRAME;                                                                         \
+    } while (0)
+
+static uint64_t next_post_id(struct posts *posts)
+{
+    if (posts->next_post_id == 0) {
+        uint64_t last = 0;
+        (void)query_one_u64(posts->last_id, &last);
+        posts->next_post_id = last + 1;
+    }
+    return posts->next_post_id;
+}
+
+/* STATUS_OK: it exists, and *name (may be NULL) is its name. */
+static enum status find_subreddit(struct context *context, uint64_t subreddit_id, const char **name)
+{
+    switch (context_lookup(context, POSTS_LOOKUP_SUBREDDIT, subreddit_id, name)) {
+    case LOOKUP_FOUND:
+        return STATUS_OK;
+    case LOOKUP_PENDING:
+        return STATUS_DEFERRED;
+    case LOOKUP_MISSING:
+        break;
+    }
+    return STATUS_SUBREDDIT_NOT_FOUND;
+}
+
+/* Numbers and dates the new post, names its author, and emits it. */
+static Pb__Post *emit_created(struct context *context, Pb__PostCreated *event)
+{
+    event->has_post_id = event->has_subreddit_id = event->has_author_id = event->has_created_at = true;
+    event->post_id = next_post_id(context->state);
+    event->author_id = context->actor;
+    event->author_username = arena_strdup(context->arena, context->actor_name);
+    event->created_at = context->now_ms;
+    context_emit(context, &event->base);
+    return post_of_event(event, context->arena);
+}
+
+enum status posts_create(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
+{
+    const Pb__PostsCreate *request = (const Pb__PostsCreate *)message;
+    REFUSE_UNLESS(context->actor != 0 && request->title != NULL);
+    const char *name = NULL;
+    enum status status = find_subreddit(context, request->subreddit_id, &name);
+    if (status != STATUS_OK)
+        return status;
+    Pb__PostCreated event = PB__POST_CREATED__INIT;
+    event.subreddit_id = request->subreddit_id;
+    event.subreddit_name = (char *)name;
+    event.title = request->title;
+    event.content = request->content;
+    event.url = request->url;
+    *reply = &emit_created(context, &event)->base;
+    return STATUS_OK;
+}
+
+enum status posts_repost(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
+{
+    const Pb__PostsRepost *request = (const Pb__PostsRepost *)message;
+    REFUSE_UNLESS(context->actor != 0);
+    Pb__Post *root = post_find(context->state, request->post_id, 0, context->arena);
+    if (root != NULL && root->has_original_post_id)
+        root = post_find(context->state, root->original_post_id, 0, context->arena);
+    if (root == NULL)
+        return STATUS_POST_NOT_FOUND;
+    const char *name = NULL;
+    enum status status = find_subreddit(context, request->subreddit_id, &name);
+    if (status != STATUS_OK)
+        return status;
+    Pb__PostCreated event = PB__POST_CREATED__INIT;
+    event.subreddit_id = request->subreddit_id;
+    event.subreddit_name = (char *)name;
+    event.title = root->title;
+    event.content = root->content;
+    event.url = root->url;
+    event.has_original_post_id = true;
+    event.original_post_id = root->post_id;
+    *reply = &emit_created(context, &event)->base;
+    return STATUS_OK;
+}
+
+enum status posts_get(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
+{
+    const Pb__PostsGet *request = (const Pb__PostsGet *)message;
+    Pb__Post *post = post_find(context->state, request->post_id, context->actor, context->arena);
+    if (post == NULL)
+        return STATUS_POST_NOT_FOUND;
+    *reply = &post->base;
+    return STATUS_OK;
+}
+
+static ProtobufCMessage *voted(const Pb__PostVoteChanged *event, struct arena *arena)
+{
+    Pb__PostVoted *reply = arena_alloc_raw(arena, sizeof(*reply));
+    pb__post_voted__init(reply);
+    reply->has_post_id = reply->has_upvotes = reply->has_downvotes = true;
+    reply->has_score = reply->has_my_vote = true;
+    reply->post_id = event->post_id;
+    reply->upvotes = event->upvotes;
+    reply->downvotes = event->downvotes;
+    reply->score = (int64_t)event->upvotes - (int64_t)event->downvotes;
+    reply->my_vote = post_vote_type(event->new_vote);
+    return &reply->base;
+}
+
+enum status posts_vote(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
+{
+    static const int votes[] = {
+        [PB__VOTE_TYPE__none] = 0, [PB__VOTE_TYPE__upvote] = 1, [PB__VOTE_TYPE__downvote] = -1};
+    const Pb__PostsVote *request = (const Pb__PostsVote *)message;
+    struct posts *posts = context->state;
+    REFUSE_UNLESS(context->actor != 0 && request->has_vote_type &&
+                  (size_t)request->vote_type < ARRAY_LEN(votes));
+    query_bind(posts->vote_target, "u", request->post_id);
+    bool found = query_row(posts->vote_target);
+    Pb__PostVoteChanged event = PB__POST_VOTE_CHANGED__INIT;
+    if (found) {
+        event.subreddit_id = query_u64(posts->vote_target, 0);
+        event.author_id = query_u64(posts->vote_target, 1);
+        event.upvotes = query_u64(posts->vote_target, 2);
+        event.downvotes = query_u64(posts->vote_target, 3);
+    }
+    query_done(posts->vote_target);
+    if (!found)
+        return STATUS_POST_NOT_FOUND;
+    event.post_id = request->post_id;
+    event.voter_id = context->actor;
+    event.old_vote = post_vote_of(posts, request->post_id, context->actor);
+    event.new_vote = votes[request->vote_type];
+    event.upvotes += (uint64_t)((event.new_vote > 0) - (event.old_vote > 0));
+    event.downvotes += (uint64_t)((event.new_vote < 0) - (event.old_vote < 0));
+    event.at_ms = context->now_ms;
+    event.has_post_id = event.has_subreddit_id = event.has_author_id = event.has_voter_id = true;
+    event.has_old_vote = event.has_new_vote = event.has_upvotes = event.has_downvotes = true;
+    event.has_at_ms = true;
+    if (event.new_vote != event.old_vote)
+        context_emit(context, &event.base);
+    *reply = voted(&event, context->arena);
+    return STATUS_OK;
+}
+
+static size_t text_bytes(const char *text)
+{
+    return text != NULL ? strlen(text) : 0;
+}
+
+/* Not below the post's packed size. */
+static size_t post_bytes_bound(const Pb__Post *post)
+{
+    return POST_FIXED_BYTES_MAX + text_bytes(post->title) + text_bytes(post->content) +
+           text_bytes(post->url) + text_bytes(post->author_username) + text_bytes(post->subreddit_name);
+}
+
+/* A page being filled; refuses what would make it larger than a reply may be. */
+struct page {
+    Pb__PostPage *message;
+    size_t bytes;
+};
+
+static struct page page_new(size_t capacity, struct arena *arena)
+{
+    struct page page = {.message = arena_alloc_raw(arena, sizeof(*page.message))};
+    pb__post_page__init(page.message);
+    page.message->items = arena_alloc_raw(arena, capacity * sizeof(page.message->items[0]));
+    return page;
+}
+
+static bool page_add(struct page *page, Pb__Post *post)
+{
+    size_t bytes = post_bytes_bound(post);
+    if (page->bytes + bytes > PAGE_BYTES_MAX)
+        return false;
+    page->bytes += bytes;
+    page->message->items[page->message->n_items++] = post;
+    return true;
+}
+
+static void page_goes_on(struct page *page, const Pb__Cursor *cursor, struct arena *arena)
+{
+    page->message->has_next = true;
+    page->message->next = cursor_pack(cursor, arena);
+}
+
+static size_t page_limit(uint32_t limit)
+{
+    return limit >= 1 && limit <= LIMIT_PAGE ? limit : LIMIT_PAGE;
+}
+
+enum status posts_of_subreddit(struct context *context, const ProtobufCMessage *message,
+                               ProtobufCMessage **reply)
+{
+    const Pb__PostsOfSubreddit *request = (const Pb__PostsOfSubreddit *)message;
+    struct posts *posts = context->state;
+    struct arena *arena = context->arena;
+    REFUSE_UNLESS(ranks_knows(request->sort, request->t));
+    enum status status = find_subreddit(context, request->subreddit_id, NULL);
+    if (status != STATUS_OK)
+        return status;
+    Pb__Cursor *after = NULL;
+    struct ranks_query query = {
+        .subreddits = &request->subreddit_id,
+        .subreddit_count = 1,
+        .sort = request->sort,
+        .window = request->t,
+        .now_ms = context->now_ms,
+        .limit = page_limit(request->limit),
+    };
+    struct ranks_page ranked;
+    if (!cursor_unpack(request->has_after, request->after, ranks_order(request->sort), arena, &after))
+        return STATUS_INVALID_CURSOR;
+    query.after = after;
+    if (!ranks_page(posts->ranks, &query, arena, &ranked))
+        return STATUS_INVALID_CURSOR;
+    struct page page = page_new(ranked.count, arena);
+    size_t done = 0;
+    while (done < ranked.count) {
+        Pb__Post *post = post_find(posts, ranked.ids[done], context->actor, arena);
+        if (post != NULL && !page_add(&page, post))
+            break;
+        done++;
+    }
+    if (done > 0 && (done < ranked.count || ranked.more))
+        page_goes_on(&page, &ranked.cursors[done - 1], arena);
+    page.message->has_total = true;
+    page.message->total = ranks_count(posts->ranks, request->subreddit_id);
+    *reply = &page.message->base;
+    return STATUS_OK;
+}
+
+enum status posts_of_user(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
+{
+    const Pb__PostsOfUser *request = (const Pb__PostsOfUser *)message;
+    struct arena *arena = context->arena;
+    Pb__Cursor *after = NULL;
+    if (!cursor_unpack(request->has_after, request->after, COMMAND_ID_posts_of_user, arena, &after) ||
+        (after != NULL && !after->has_id))
+        return STATUS_INVALID_CURSOR;
+    uint64_t before = after != NULL && after->id < INT64_MAX ? after->id : INT64_MAX;
+    size_t limit = page_limit(request->limit);
+    Pb__Post **found = arena_alloc_raw(arena, (limit + 1) * sizeof(found[0]));
+    size_t count = posts_find_of_author(context->state, request->user_id, before, limit + 1, context->actor,
+                                        arena, found);
+    struct page page = page_new(limit, arena);
+    size_t done = 0;
+    while (done < count && done < limit && page_add(&page, found[done]))
+        done++;
+    if (done > 0 && done < count) {
+        Pb__Cursor next = PB__CURSOR__INIT;
+        next.has_order = next.has_id = true;
+        next.order = COMMAND_ID_posts_of_user;
+        next.id = found[done - 1]->post_id;
+        page_goes_on(&page, &next, arena);
+    }
+    *reply = &page.message->base;
+    return STATUS_OK;
+}
+
+enum status posts_multiget(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
+{
+    const Pb__PostsMultiget *request = (const Pb__PostsMultiget *)message;
+    struct page page = page_new(request->n_post_ids, context->arena);
+    for (size_t i = 0; i < request->n_post_ids; i++) {
+        Pb__Post *post = post_find(context->state, request->post_ids[i], context->actor, context->arena);
+        if (post != NULL && !page_add(&page, post))
+            break;
+    }
+    *reply = &page.message->base;
+    return STATUS_OK;
+}
+
+enum status posts_resolve(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
+{
+    const Pb__PostsResolve *request = (const Pb__PostsResolve *)message;
+    struct posts *posts = context->state;
+    Pb__PostsResolved *resolved = arena_alloc_raw(context->arena, sizeof(*resolved));
+    pb__posts_resolved__init(resolved);
+    resolved->post_ids = arena_alloc_raw(context->arena, request->n_post_ids * sizeof(uint64_t));
+    for (size_t i = 0; i < request->n_post_ids; i++) {
+        uint64_t found = 0;
+        query_bind(posts->exists, "u", request->post_ids[i]);
+        if (query_one_u64(posts->exists, &found))
+            resolved->post_ids[resolved->n_post_ids++] = found;
+    }
+    *reply = &resolved->base;
+    return STATUS_OK;
+}

@@ -1,0 +1,107 @@
+#include "engined/posts/posts_state.h"
+
+Pb__VoteType post_vote_type(int vote)
+{
+    if (vote == 0)
+        return PB__VOTE_TYPE__none;
+    return vote > 0 ? PB__VOTE_TYPE__upvote : PB__VOTE_TYPE__downvote;
+}
+
+int post_vote_of(struct posts *posts, uint64_t post_id, uint64_t user)
+{
+    query_bind(posts->vote_get, "uu", user, post_id);
+    int vote = query_row(posts->vote_get) ? (int)query_i64(posts->vote_get, 0) : 0;
+    query_done(posts->vote_get);
+    return vote;
+}
+
+static void set_counts(Pb__Post *post, uint64_t upvotes, uint64_t downvotes, uint64_t comments)
+{
+    post->has_upvotes = post->has_downvotes = post->has_score = post->has_comment_count = true;
+    post->upvotes = upvotes;
+    post->downvotes = downvotes;
+    post->score = (int64_t)upvotes - (int64_t)downvotes;
+    post->comment_count = comments;
+}
+
+static void set_origin(Pb__Post *post, uint64_t original_post_id)
+{
+    post->has_is_repost = true;
+    post->is_repost = post->has_original_post_id = original_post_id != 0;
+    post->original_post_id = original_post_id;
+}
+
+static Pb__Post *post_new(struct arena *arena)
+{
+    Pb__Post *post = arena_alloc_raw(arena, sizeof(*post));
+    pb__post__init(post);
+    post->has_post_id = post->has_subreddit_id = post->has_author_id = post->has_created_at = true;
+    post->has_signature_verified = true;
+    return post;
+}
+
+/* Of a row of POST_COLUMNS. */
+static Pb__Post *post_of_row(struct query *row, struct arena *arena)
+{
+    Pb__Post *post = post_new(arena);
+    post->post_id = query_u64(row, 0);
+    post->subreddit_id = query_u64(row, 1);
+    post->author_id = query_u64(row, 2);
+    post->created_at = query_u64(row, 3);
+    set_origin(post, query_u64(row, 4));
+    post->subreddit_name = query_text(row, 5, arena);
+    post->author_username = query_text(row, 6, arena);
+    post->title = query_text(row, 7, arena);
+    post->url = query_text(row, 8, arena);
+    post->content = query_text(row, 9, arena);
+    set_counts(post, query_u64(row, 10), query_u64(row, 11), query_u64(row, 12));
+    return post;
+}
+
+static void set_my_vote(struct posts *posts, Pb__Post *post, uint64_t actor)
+{
+    post->has_my_vote = actor != 0;
+    if (actor != 0)
+        post->my_vote = post_vote_type(post_vote_of(posts, post->post_id, actor));
+}
+
+Pb__Post *post_find(struct posts *posts, uint64_t post_id, uint64_t actor, struct arena *arena)
+{
+    query_bind(posts->get, "u", post_id);
+    Pb__Post *post = query_row(posts->get) ? post_of_row(posts->get, arena) : NULL;
+    query_done(posts->get);
+    if (post != NULL)
+        set_my_vote(posts, post, actor);
+    return post;
+}
+
+size_t posts_find_of_author(struct posts *posts, uint64_t author, uint64_t before, size_t limit,
+                            uint64_t actor, struct arena *arena, Pb__Post **found)
+{
+    size_t count = 0;
+    query_bind(posts->of_author, "uuu", author, before, (uint64_t)limit);
+    while (query_row(posts->of_author))
+        found[count++] = post_of_row(posts->of_author, arena);
+    for (size_t i = 0; i < count; i++)
+        set_my_vote(posts, found[i], actor);
+    return count;
+}
+
+Pb__Post *post_of_event(const Pb__PostCreated *event, struct arena *arena)
+{
+    Pb__Post *post = post_new(arena);
+    post->post_id = event->post_id;
+    post->subreddit_id = event->subreddit_id;
+    post->author_id = event->author_id;
+    post->created_at = event->created_at;
+    set_origin(post, event->original_post_id);
+    post->subreddit_name = event->subreddit_name;
+    post->author_username = event->author_username;
+    post->title = event->title;
+    post->url = event->url;
+    post->content = event->content;
+    set_counts(post, 0, 0, 0);
+    post->has_my_vote = true;
+    post->my_vote = PB__VOTE_TYPE__none;
+    return post;
+}

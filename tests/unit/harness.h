@@ -1,0 +1,53 @@
+/*
+ * One engine without sockets: the actor with a private database in a temporary directory, a clock that the
+ * test sets, and the other engines played by the test. For unit tests of handlers, folds and restarts.
+ */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engined/domain.h"
+
+struct harness;
+
+struct harness *harness_open(const struct domain *domain);
+void harness_close(struct harness *harness); /* removes the directory */
+
+uint64_t harness_now_ms(const struct harness *harness); /* starts at 1,700,000,000,000 */
+void harness_advance_ms(struct harness *harness, uint64_t ms);
+/* The wall clock alone steps, also back. */
+void harness_step_wall_ms(struct harness *harness, int64_t by_ms);
+/* Frames from now on have this long (default LIMIT_DEADLINE_MS); 0: they come in expired. */
+void harness_set_deadline_ms(struct harness *harness, uint64_t deadline_ms);
+
+/* Decides one command in a batch of its own and commits. *reply (may be NULL) is NULL unless STATUS_OK; valid
+ * until close. A command that defers is driven on: its look-ups are answered from harness_know, barriers by
+ * what harness_feed_event queued. STATUS_DEFERRED comes back only when nothing more can be answered. */
+enum status harness_run(struct harness *harness, uint64_t actor, const char *actor_name, uint16_t command,
+                        const ProtobufCMessage *request, ProtobufCMessage **reply);
+/* The same under a client's Idempotency-Key (hashed with the actor); *replayed says whether the stored answer
+ * was given. */
+enum status harness_run_keyed(struct harness *harness, uint64_t actor, const char *actor_name,
+                              uint16_t command, const ProtobufCMessage *request, const char *key,
+                              ProtobufCMessage **reply, bool *replayed);
+
+/* From now on the owner of the domain's look-up knows this id (and name). Others are missing. */
+void harness_know(struct harness *harness, unsigned lookup, uint64_t id, const char *name);
+/* An event appears in the log of another engine (seq counts up by itself) and is pulled and folded before
+ * this returns. */
+void harness_feed_event(struct harness *harness, enum domain_id source, const ProtobufCMessage *event);
+/* The other engine's log is a new one (restored backup), empty: the next harness_feed_event or barrier finds
+ * out. */
+void harness_reset_source(struct harness *harness, enum domain_id source);
+
+/* Closes and opens again on the same files. */
+void harness_restart(struct harness *harness);
+/* Empties the owned tables, applies the event log again, and compares all tables before and after: true when
+ * equal. */
+bool harness_rebuild_is_equal(struct harness *harness);
+/* Bytes that are no batch, or not sealed with the key: true when the engine dropped them. */
+bool harness_drops(struct harness *harness, const uint8_t *bytes, size_t length);
+/* Events in the engine's own log. */
+uint64_t harness_head_seq(struct harness *harness);
