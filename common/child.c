@@ -16,9 +16,11 @@
 #define ENVIRONMENT_OWN       4 /* variables that a child gets from here */
 #define ENVIRONMENT_OWN_BYTES 160
 #define OUTCOME_BYTES         48
+#define QUOTED_NAME_BYTES     64
 
 struct child {
     char *name;
+    char quoted_name[QUOTED_NAME_BYTES]; /* for the log */
     char **argv;
     int *inherit_fds;
     size_t inherit_count;
@@ -111,6 +113,7 @@ struct child *child_new(const struct child_spec *spec, supervisor_watch_fn watch
     ensure(spec->argv[0]);
     struct child *child = xcalloc(1, sizeof(*child));
     child->name = xstrdup(spec->name);
+    log_quote(child->quoted_name, sizeof(child->quoted_name), spec->name);
     child->argv = copy_argv(spec->argv);
     child->inherit_fds = xcalloc(spec->inherit_count, sizeof(*child->inherit_fds));
     for (size_t i = 0; i < spec->inherit_count; i++)
@@ -210,15 +213,16 @@ NO_RETURN static void become_child(const struct child *child, const struct child
         _exit(EXIT_UNAVAILABLE); /* it died before the death signal was set */
     if (arranged)
         execve(child->argv[0], child->argv, environment);
-    fatal_exit(EXIT_OS, "cannot execute child=%s path=%s: %s", child->name, child->argv[0], strerror(errno));
+    fatal_exit(EXIT_OS, "cannot execute child=%s path=%s: %s", child->quoted_name, child->argv[0],
+               strerror(errno));
 }
 
 static void child_fail(struct child *child, const char *outcome, uint64_t now_ms)
 {
     uint64_t delay_ms = restart_delay_ms(child->failures);
     child->failures++;
-    log_warn("child ended child=%s pid=%d state=%s %s restart_in_ms=%llu", child->name, (int)child->pid,
-             child_state_name(child->state), outcome, (unsigned long long)delay_ms);
+    log_warn("child ended child=%s pid=%d state=%s %s restart_in_ms=%llu", child->quoted_name,
+             (int)child->pid, child_state_name(child->state), outcome, (unsigned long long)delay_ms);
     child->pid = 0;
     child->killed = false;
     child_enter(child, CHILD_BACKOFF, now_ms + delay_ms);
@@ -249,7 +253,8 @@ void child_start(struct child *child, const struct child_lendings *lendings, uin
     }
     (void)setpgid(pid, pid); /* whichever comes first, here or there; fails once it executed */
     child->pid = pid;
-    log_info("child started child=%s pid=%d restarts=%u", child->name, (int)pid, child_restarts(child));
+    log_info("child started child=%s pid=%d restarts=%u", child->quoted_name, (int)pid,
+             child_restarts(child));
     child_enter(child, CHILD_STARTING, now_ms + child->start_timeout_ms);
 }
 
@@ -268,12 +273,12 @@ void child_notified(struct child *child, const struct notice *notice, uint64_t n
         uint64_t extend_ms = notice->extend_ms < LIMIT_EXTEND_MS ? notice->extend_ms : LIMIT_EXTEND_MS;
         if (child->deadline_ms < now_ms + extend_ms)
             child->deadline_ms = now_ms + extend_ms;
-        log_info("child asked for time child=%s pid=%d state=%s extend_ms=%llu", child->name, (int)child->pid,
-                 child_state_name(child->state), (unsigned long long)extend_ms);
+        log_info("child asked for time child=%s pid=%d state=%s extend_ms=%llu", child->quoted_name,
+                 (int)child->pid, child_state_name(child->state), (unsigned long long)extend_ms);
     }
     if (notice->ready && child->state == CHILD_STARTING) {
         child->ready_ms = now_ms;
-        log_info("child ready child=%s pid=%d after_ms=%llu", child->name, (int)child->pid,
+        log_info("child ready child=%s pid=%d after_ms=%llu", child->quoted_name, (int)child->pid,
                  (unsigned long long)(now_ms - child->started_ms));
         child_enter(child, CHILD_RUNNING, hang_deadline_ms(child, now_ms));
     } else if (notice->alive && child->state == CHILD_RUNNING) {
@@ -288,13 +293,19 @@ static void child_signal(const struct child *child, int number)
         (void)kill(child->pid, number);
 }
 
+static void kill_group(const struct child *child)
+{
+    child_signal(child, SIGKILL);
+    if (child->pid > 0)
+        (void)kill(-child->pid, SIGKILL);
+}
+
 void child_kill(struct child *child)
 {
     if (child->pid <= 0)
         return;
     child->killed = true;
-    child_signal(child, SIGKILL);
-    (void)kill(-child->pid, SIGKILL);
+    kill_group(child);
 }
 
 static void describe_outcome(const siginfo_t *info, char out[static OUTCOME_BYTES])
@@ -324,7 +335,7 @@ void child_reap(struct child *child, bool final, uint64_t now_ms)
         child_fail(child, outcome, now_ms);
         return;
     }
-    log_info("child stopped child=%s pid=%d %s", child->name, (int)child->pid, outcome);
+    log_info("child stopped child=%s pid=%d %s", child->quoted_name, (int)child->pid, outcome);
     child->pid = 0;
     child_enter(child, CHILD_STOPPED, UINT64_MAX);
 }
@@ -337,10 +348,12 @@ static void child_finish(struct child *child, enum child_state state, uint64_t d
         break;
     case CHILD_STARTING:
     case CHILD_RUNNING:
-        log_info("child asked to stop child=%s pid=%d state=%s", child->name, (int)child->pid,
+        log_info("child asked to stop child=%s pid=%d state=%s", child->quoted_name, (int)child->pid,
                  child_state_name(child->state));
+        /* A stopped process would not see SIGTERM. SIGCONT goes first: behind it, it could undo the stop by
+         * which a debugger or leak checker attaches to the ending process. */
+        child_signal(child, SIGCONT);
         child_signal(child, SIGTERM);
-        child_signal(child, SIGCONT); /* a stopped process would not see it */
         child_enter(child, state, deadline_ms);
         break;
     case CHILD_DRAINING: /* it has its SIGTERM; the earlier deadline holds */
@@ -375,14 +388,14 @@ bool child_expire(struct child *child, uint64_t now_ms)
         return true;
     case CHILD_STARTING:
     case CHILD_RUNNING:
-        log_error("child hung child=%s pid=%d state=%s status=%s", child->name, (int)child->pid,
+        log_error("child hung child=%s pid=%d state=%s status=%s", child->quoted_name, (int)child->pid,
                   child_state_name(child->state), log_quote(quoted, sizeof(quoted), child->status));
-        child_kill(child);
+        kill_group(child);
         child_enter(child, CHILD_HUNG, UINT64_MAX);
         break;
     case CHILD_STOPPING:
     case CHILD_DRAINING:
-        log_error("child killed because it did not stop in time child=%s pid=%d state=%s", child->name,
+        log_error("child killed because it did not stop in time child=%s pid=%d state=%s", child->quoted_name,
                   (int)child->pid, child_state_name(child->state));
         child_kill(child);
         child->deadline_ms = UINT64_MAX;

@@ -41,7 +41,7 @@ void child_retire(struct child *child, uint64_t grace_ms, uint64_t now_ms);
 void child_kill(struct child *child);
 
 bool child_is_retired(const struct child *child);
-bool child_was_killed(const struct child *child); /* it did not stop in time, or child_kill */
+bool child_was_killed(const struct child *child); /* it did not stop in time, or child_kill; not: it hung */
 int child_stop_rank(const struct child *child);
 
 /* When child_expire has something to do; UINT64_MAX: never. */

@@ -20,7 +20,7 @@
 /* Notices read in one turn: a flood from outside must not keep the supervisor from its children. */
 #define NOTICES_PER_TURN 256
 /* A turn that comes later than that after its time: the supervisor itself was stopped or starved. */
-#define OVERSLEPT_MS 100
+#define OVERSLEPT_MS 250
 
 struct supervisor {
     supervisor_watch_fn watch;

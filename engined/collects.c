@@ -109,7 +109,8 @@ bool collects_add(struct collects *collects, uint64_t sender_id, const struct re
     decided->next = NULL;
     decided->reply = *reply;
     decided->deadline_ms = deadline_ms;
-    memcpy(decided + 1, reply->payload, reply->length);
+    if (reply->length > 0)
+        memcpy(decided + 1, reply->payload, reply->length);
     decided->reply.payload = (const uint8_t *)(decided + 1);
     if (sender->last != NULL)
         sender->last->next = decided;

@@ -20,7 +20,7 @@ enum {
     /*
      * NNG says "sent" when the kernel, or its own connection, has the bytes; closing then may still reset a
      * connection whose peer is just sending, and the peer's NNG throws away what it had not read. So the
-     * close comes this long after the last answer.
+     * close comes this long after the last send.
      */
     LINGER_MS = 50,
 };
@@ -41,11 +41,11 @@ STAILQ_HEAD(inbound_queue, inbound);
 struct listener {
     nng_socket socket;
     int event_fd;
-    uint64_t last_answer_ms; /* the owner's thread only */
-    pthread_mutex_t mutex;   /* guards what follows, up to `all_sent` */
+    pthread_mutex_t mutex; /* guards what follows, up to `all_sent` */
     struct inbound_queue queue;
     size_t queue_length;
     size_t sending;
+    uint64_t last_sent_ms;
     bool closing;
     pthread_cond_t all_sent;
     struct inbound inbounds[LIMIT_INBOUND];
@@ -85,6 +85,7 @@ static void on_sent(void *arg)
 {
     struct inbound *inbound = arg;
     struct listener *listener = inbound->listener;
+    uint64_t now_ms = clock_monotonic_ms();
 
     if (nng_aio_result(inbound->send_aio) != 0) {
         /* A failed send gives the message back. */
@@ -92,8 +93,8 @@ static void on_sent(void *arg)
         nng_aio_set_msg(inbound->send_aio, NULL);
     }
     pthread_mutex_lock(&listener->mutex);
-    bool last = --listener->sending == 0 && listener->closing;
-    if (last)
+    listener->last_sent_ms = now_ms;
+    if (--listener->sending == 0 && listener->closing)
         pthread_cond_signal(&listener->all_sent);
     pthread_mutex_unlock(&listener->mutex);
     /* Does nothing once the receive aio was stopped by listener_close, which waits for the end of this
@@ -184,9 +185,9 @@ static void listener_drain(struct listener *listener, uint64_t deadline_ms)
         if (pthread_cond_timedwait(&listener->all_sent, &listener->mutex, &deadline) == ETIMEDOUT)
             break;
     }
+    uint64_t read_ms = listener->last_sent_ms + LINGER_MS;
     pthread_mutex_unlock(&listener->mutex);
 
-    uint64_t read_ms = listener->last_answer_ms + LINGER_MS;
     struct timespec until = timespec_of_ms(read_ms < deadline_ms ? read_ms : deadline_ms);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
     }
@@ -284,7 +285,6 @@ void inbound_answer(struct inbound *inbound, const uint8_t *bytes, size_t length
     if (length > 0)
         memcpy(nng_msg_body(answer), bytes, length);
     inbound_end(inbound); /* after the copy: the answer may quote the request */
-    listener->last_answer_ms = clock_monotonic_ms();
     pthread_mutex_lock(&listener->mutex);
     listener->sending++;
     pthread_mutex_unlock(&listener->mutex);

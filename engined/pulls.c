@@ -100,7 +100,8 @@ void pulls_hold(struct pulls *pulls, uint64_t id, void *message, uint64_t serial
     follower->log_id = pull->log_id;
     follower->after_seq = follower->scanned_seq = pull->after_seq;
     follower->type_count = pull->n_types < PULL_TYPES_MAX ? pull->n_types : PULL_TYPES_MAX;
-    memcpy(follower->types, pull->types, follower->type_count * sizeof(follower->types[0]));
+    if (follower->type_count > 0)
+        memcpy(follower->types, pull->types, follower->type_count * sizeof(follower->types[0]));
 }
 
 void pulls_hurry(struct pulls *pulls, uint64_t id)

@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "common/limits.h"
 #include "engined/cursor.h"
 #include "engined/feed/feed_state.h"
+#include "engined/page.h"
 #include "proto/feed.pb-c.h"
 
 /* Grows in the arena; a user's list is read once and then kept. */
@@ -70,7 +70,7 @@ enum status feed_get(struct context *context, const ProtobufCMessage *message, P
         .sort = request->sort,
         .window = request->t,
         .now_ms = context->now_ms,
-        .limit = request->limit >= 1 && request->limit <= LIMIT_PAGE ? request->limit : LIMIT_PAGE,
+        .limit = page_limit(request->limit),
         .after = after,
     };
     query.subreddits = subreddits_of(feed, request->user_id, arena, &query.subreddit_count);

@@ -5,7 +5,6 @@
 
 void posts_apply_created(void *state, struct arena *arena, const ProtobufCMessage *message)
 {
-    (void)arena;
     struct posts *posts = state;
     const Pb__PostCreated *event = (const Pb__PostCreated *)message;
     query_bind(posts->post_insert, "uuuuusssss", event->post_id, event->subreddit_id, event->author_id,
@@ -17,6 +16,7 @@ void posts_apply_created(void *state, struct arena *arena, const ProtobufCMessag
     posts->next_post_id = event->post_id + 1;
     struct rank_entry entry = {.id = event->post_id, .created_ms = event->created_at};
     ranks_add(posts->ranks, event->subreddit_id, &entry);
+    post_cache_put(posts->cache, post_of_event(event, arena)); /* feeds ask for the newest at once */
 }
 
 void posts_apply_vote_changed(void *state, struct arena *arena, const ProtobufCMessage *message)
@@ -25,10 +25,10 @@ void posts_apply_vote_changed(void *state, struct arena *arena, const ProtobufCM
     struct posts *posts = state;
     const Pb__PostVoteChanged *event = (const Pb__PostVoteChanged *)message;
     if (event->new_vote == 0) {
-        query_bind(posts->vote_delete, "uu", event->voter_id, event->post_id);
+        query_bind(posts->vote_delete, "uu", event->post_id, event->voter_id);
         query_run(posts->vote_delete);
     } else {
-        query_bind(posts->vote_put, "uui", event->voter_id, event->post_id, (int64_t)event->new_vote);
+        query_bind(posts->vote_put, "uui", event->post_id, event->voter_id, (int64_t)event->new_vote);
         query_run(posts->vote_put);
     }
     query_bind(posts->score_update, "uuuu", event->subreddit_id, event->post_id, event->upvotes,
@@ -36,6 +36,7 @@ void posts_apply_vote_changed(void *state, struct arena *arena, const ProtobufCM
     query_run(posts->score_update);
     ranks_set_votes(posts->ranks, event->subreddit_id, event->post_id, (uint32_t)event->upvotes,
                     (uint32_t)event->downvotes);
+    post_cache_set_votes(posts->cache, event->post_id, event->upvotes, event->downvotes);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -58,6 +59,7 @@ void posts_fold_comments(void *state, struct arena *arena, const struct followed
             end++;
         query_bind(posts->comments_add, "uu", ids[i], (uint64_t)(end - i));
         query_run(posts->comments_add);
+        post_cache_add_comments(posts->cache, ids[i], end - i);
         i = end;
     }
 }
@@ -66,4 +68,5 @@ void posts_forget_comments(void *state)
 {
     struct posts *posts = state;
     query_run(posts->comments_forget);
+    post_cache_drop_all(posts->cache);
 }

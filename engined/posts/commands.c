@@ -1,14 +1,11 @@
 #include "engined/posts/commands.h"
 
-#include <string.h>
-
 #include "common/attributes.h"
 #include "common/limits.h"
 #include "engined/cursor.h"
+#include "engined/page.h"
 #include "engined/posts/posts_state.h"
 
-/* What a page may hold, packed: less than a reply frame, with room for the fields around the items. */
-#define PAGE_BYTES_MAX (LIMIT_REPLY_FRAME_BYTES - 8192u)
 /* No post has more besides its texts: 19 tags, varints of 10 bytes, and lengths. */
 #define POST_FIXED_BYTES_MAX 256
 
@@ -130,18 +127,14 @@ enum status posts_vote(struct context *context, const ProtobufCMessage *message,
     struct posts *posts = context->state;
     REFUSE_UNLESS(context->actor != 0 && request->has_vote_type &&
                   (size_t)request->vote_type < ARRAY_LEN(votes));
-    query_bind(posts->vote_target, "u", request->post_id);
-    bool found = query_row(posts->vote_target);
-    Pb__PostVoteChanged event = PB__POST_VOTE_CHANGED__INIT;
-    if (found) {
-        event.subreddit_id = query_u64(posts->vote_target, 0);
-        event.author_id = query_u64(posts->vote_target, 1);
-        event.upvotes = query_u64(posts->vote_target, 2);
-        event.downvotes = query_u64(posts->vote_target, 3);
-    }
-    query_done(posts->vote_target);
-    if (!found)
+    const Pb__Post *post = post_peek(posts, request->post_id, context->arena);
+    if (post == NULL)
         return STATUS_POST_NOT_FOUND;
+    Pb__PostVoteChanged event = PB__POST_VOTE_CHANGED__INIT;
+    event.subreddit_id = post->subreddit_id;
+    event.author_id = post->author_id;
+    event.upvotes = post->upvotes;
+    event.downvotes = post->downvotes;
     event.post_id = request->post_id;
     event.voter_id = context->actor;
     event.old_vote = post_vote_of(posts, request->post_id, context->actor);
@@ -158,19 +151,15 @@ enum status posts_vote(struct context *context, const ProtobufCMessage *message,
     return STATUS_OK;
 }
 
-static size_t text_bytes(const char *text)
-{
-    return text != NULL ? strlen(text) : 0;
-}
-
 /* Not below the post's packed size. */
 static size_t post_bytes_bound(const Pb__Post *post)
 {
-    return POST_FIXED_BYTES_MAX + text_bytes(post->title) + text_bytes(post->content) +
-           text_bytes(post->url) + text_bytes(post->author_username) + text_bytes(post->subreddit_name);
+    return POST_FIXED_BYTES_MAX + page_text_bytes(post->title) + page_text_bytes(post->content) +
+           page_text_bytes(post->url) + page_text_bytes(post->author_username) +
+           page_text_bytes(post->subreddit_name);
 }
 
-/* A page being filled; refuses what would make it larger than a reply may be. */
+/* A page being filled; refuses what would make it larger than PAGE_BYTES_MAX. */
 struct page {
     Pb__PostPage *message;
     size_t bytes;
@@ -184,25 +173,18 @@ static struct page page_new(size_t capacity, struct arena *arena)
     return page;
 }
 
-static bool page_add(struct page *page, Pb__Post *post)
+/* Adds the post if there is one. False: the page is full without it. */
+static bool page_add_id(struct context *context, struct page *page, uint64_t post_id)
 {
+    Pb__Post *post = post_find(context->state, post_id, context->actor, context->arena);
+    if (post == NULL)
+        return true;
     size_t bytes = post_bytes_bound(post);
     if (page->bytes + bytes > PAGE_BYTES_MAX)
         return false;
     page->bytes += bytes;
     page->message->items[page->message->n_items++] = post;
     return true;
-}
-
-static void page_goes_on(struct page *page, const Pb__Cursor *cursor, struct arena *arena)
-{
-    page->message->has_next = true;
-    page->message->next = cursor_pack(cursor, arena);
-}
-
-static size_t page_limit(uint32_t limit)
-{
-    return limit >= 1 && limit <= LIMIT_PAGE ? limit : LIMIT_PAGE;
 }
 
 enum status posts_of_subreddit(struct context *context, const ProtobufCMessage *message,
@@ -232,14 +214,12 @@ enum status posts_of_subreddit(struct context *context, const ProtobufCMessage *
         return STATUS_INVALID_CURSOR;
     struct page page = page_new(ranked.count, arena);
     size_t done = 0;
-    while (done < ranked.count) {
-        Pb__Post *post = post_find(posts, ranked.ids[done], context->actor, arena);
-        if (post != NULL && !page_add(&page, post))
-            break;
+    while (done < ranked.count && page_add_id(context, &page, ranked.ids[done]))
         done++;
+    if (done > 0 && (done < ranked.count || ranked.more)) {
+        page.message->has_next = true;
+        page.message->next = cursor_pack(&ranked.cursors[done - 1], arena);
     }
-    if (done > 0 && (done < ranked.count || ranked.more))
-        page_goes_on(&page, &ranked.cursors[done - 1], arena);
     page.message->has_total = true;
     page.message->total = ranks_count(posts->ranks, request->subreddit_id);
     *reply = &page.message->base;
@@ -249,26 +229,23 @@ enum status posts_of_subreddit(struct context *context, const ProtobufCMessage *
 enum status posts_of_user(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
 {
     const Pb__PostsOfUser *request = (const Pb__PostsOfUser *)message;
+    struct posts *posts = context->state;
     struct arena *arena = context->arena;
-    Pb__Cursor *after = NULL;
-    if (!cursor_unpack(request->has_after, request->after, COMMAND_ID_posts_of_user, arena, &after) ||
-        (after != NULL && !after->has_id))
+    uint64_t before = 0;
+    if (!page_after_id(request->has_after, request->after, COMMAND_ID_posts_of_user, INT64_MAX, arena,
+                       &before))
         return STATUS_INVALID_CURSOR;
-    uint64_t before = after != NULL && after->id < INT64_MAX ? after->id : INT64_MAX;
-    size_t limit = page_limit(request->limit);
-    Pb__Post **found = arena_alloc_raw(arena, (limit + 1) * sizeof(found[0]));
-    size_t count = posts_find_of_author(context->state, request->user_id, before, limit + 1, context->actor,
-                                        arena, found);
+    size_t limit = page_limit(request->limit), count = 0, done = 0;
+    uint64_t *ids = arena_alloc_raw(arena, (limit + 1) * sizeof(ids[0]));
+    query_bind(posts->of_author, "uuu", request->user_id, before, (uint64_t)limit + 1);
+    while (query_row(posts->of_author))
+        ids[count++] = query_u64(posts->of_author, 0);
     struct page page = page_new(limit, arena);
-    size_t done = 0;
-    while (done < count && done < limit && page_add(&page, found[done]))
+    while (done < count && done < limit && page_add_id(context, &page, ids[done]))
         done++;
     if (done > 0 && done < count) {
-        Pb__Cursor next = PB__CURSOR__INIT;
-        next.has_order = next.has_id = true;
-        next.order = COMMAND_ID_posts_of_user;
-        next.id = found[done - 1]->post_id;
-        page_goes_on(&page, &next, arena);
+        page.message->has_next = true;
+        page.message->next = page_next_id(COMMAND_ID_posts_of_user, ids[done - 1], arena);
     }
     *reply = &page.message->base;
     return STATUS_OK;
@@ -278,11 +255,8 @@ enum status posts_multiget(struct context *context, const ProtobufCMessage *mess
 {
     const Pb__PostsMultiget *request = (const Pb__PostsMultiget *)message;
     struct page page = page_new(request->n_post_ids, context->arena);
-    for (size_t i = 0; i < request->n_post_ids; i++) {
-        Pb__Post *post = post_find(context->state, request->post_ids[i], context->actor, context->arena);
-        if (post != NULL && !page_add(&page, post))
-            break;
-    }
+    for (size_t i = 0; i < request->n_post_ids && page_add_id(context, &page, request->post_ids[i]);)
+        i++;
     *reply = &page.message->base;
     return STATUS_OK;
 }

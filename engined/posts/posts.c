@@ -35,22 +35,22 @@ static void prepare(struct posts *posts, struct store *store)
 {
     posts->last_id = store_prepare(store, "SELECT max(post_id) FROM posts");
     posts->exists = store_prepare(store, "SELECT post_id FROM posts WHERE post_id = ?1");
-    posts->get = store_prepare(store, "SELECT " POST_COLUMNS " FROM " POST_TABLES "WHERE p.post_id = ?1");
-    posts->of_author =
-        store_prepare(store, "SELECT " POST_COLUMNS " FROM " POST_TABLES
-                             "WHERE p.author_id = ?1 AND p.post_id < ?2 ORDER BY p.post_id DESC LIMIT ?3");
+    posts->get = store_prepare(
+        store, "SELECT p.post_id, p.subreddit_id, p.author_id, p.created_at, p.original_post_id, "
+               "p.subreddit_name, p.author_username, p.title, p.url, p.content, "
+               "s.upvotes, s.downvotes, c.comment_count FROM posts p CROSS JOIN scores s "
+               "ON s.subreddit_id = p.subreddit_id AND s.post_id = p.post_id "
+               "LEFT JOIN comment_counts c ON c.post_id = p.post_id WHERE p.post_id = ?1");
+    posts->of_author = store_prepare(store, "SELECT post_id FROM posts WHERE author_id = ?1 AND post_id < ?2 "
+                                            "ORDER BY post_id DESC LIMIT ?3");
     posts->scores_of_subreddit =
         store_prepare(store, "SELECT post_id, created_at, upvotes, downvotes FROM scores "
                              "WHERE subreddit_id = ?1 ORDER BY post_id");
-    posts->vote_get = store_prepare(store, "SELECT vote FROM votes WHERE user_id = ?1 AND post_id = ?2");
+    posts->vote_get = store_prepare(store, "SELECT vote FROM votes WHERE post_id = ?1 AND user_id = ?2");
     posts->vote_put =
-        store_prepare(store, "INSERT INTO votes (user_id, post_id, vote) VALUES (?1, ?2, ?3) "
-                             "ON CONFLICT (user_id, post_id) DO UPDATE SET vote = excluded.vote");
-    posts->vote_delete = store_prepare(store, "DELETE FROM votes WHERE user_id = ?1 AND post_id = ?2");
-    posts->vote_target = store_prepare(
-        store, "SELECT p.subreddit_id, p.author_id, s.upvotes, s.downvotes FROM posts p "
-               "CROSS JOIN scores s ON s.subreddit_id = p.subreddit_id AND s.post_id = p.post_id "
-               "WHERE p.post_id = ?1");
+        store_prepare(store, "INSERT INTO votes (post_id, user_id, vote) VALUES (?1, ?2, ?3) "
+                             "ON CONFLICT (post_id, user_id) DO UPDATE SET vote = excluded.vote");
+    posts->vote_delete = store_prepare(store, "DELETE FROM votes WHERE post_id = ?1 AND user_id = ?2");
     posts->post_insert =
         store_prepare(store, "INSERT INTO posts (post_id, subreddit_id, author_id, created_at, "
                              "original_post_id, subreddit_name, author_username, title, url, content) "
@@ -75,6 +75,7 @@ static void *posts_open(struct store *store)
     posts->store = store;
     prepare(posts, store);
     posts->ranks = ranks_new(load_ranks, posts, POSTS_RANK_ENTRIES_MAX);
+    posts->cache = post_cache_new(POSTS_CACHE_BYTES_MAX);
     return posts;
 }
 
@@ -82,6 +83,7 @@ static void posts_close(void *state)
 {
     struct posts *posts = state;
     ranks_free(posts->ranks);
+    post_cache_free(posts->cache);
     free(posts);
 }
 
@@ -89,6 +91,7 @@ static void posts_rolled_back(void *state)
 {
     struct posts *posts = state;
     ranks_drop_all(posts->ranks);
+    post_cache_drop_all(posts->cache);
     posts->next_post_id = 0;
 }
 

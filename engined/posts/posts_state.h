@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "common/attributes.h"
 #include "engined/domain.h"
+#include "engined/posts/post_cache.h"
 #include "engined/ranking/ranks.h"
 #include "engined/store.h"
 #include "proto/posts.pb-c.h"
@@ -17,34 +18,29 @@
 /* Ranks kept in memory (ranks.h): about 100 MB. */
 #define POSTS_RANK_ENTRIES_MAX (4u << 20)
 
+/* Posts kept in memory (post_cache.h). */
+#define POSTS_CACHE_BYTES_MAX (32u << 20)
+
 /* Index into the domain's look-ups. */
 enum posts_lookup { POSTS_LOOKUP_SUBREDDIT };
 
 struct posts {
     struct store *store;
     struct ranks *ranks;
+    struct post_cache *cache;
     uint64_t next_post_id; /* 0: to be counted anew */
 
     struct query *last_id, *exists, *get, *of_author, *scores_of_subreddit;
-    struct query *vote_get, *vote_put, *vote_delete, *vote_target;
+    struct query *vote_get, *vote_put, *vote_delete;
     struct query *post_insert, *score_insert, *score_update;
     struct query *comments_add, *comments_forget;
     struct query *clear_posts, *clear_scores, *clear_votes;
 };
 
-/* What read.c takes a post from: the columns in its order. */
-#define POST_COLUMNS                                                                                         \
-    "p.post_id, p.subreddit_id, p.author_id, p.created_at, p.original_post_id, p.subreddit_name, "           \
-    "p.author_username, p.title, p.url, p.content, s.upvotes, s.downvotes, c.comment_count"
-#define POST_TABLES                                                                                          \
-    "posts p CROSS JOIN scores s ON s.subreddit_id = p.subreddit_id AND s.post_id = p.post_id "              \
-    "LEFT JOIN comment_counts c ON c.post_id = p.post_id "
-
 /* read.c: a post as it is now, in the arena, with the actor's vote (0: nobody's). NULL: there is none. */
 Pb__Post *post_find(struct posts *posts, uint64_t post_id, uint64_t actor, struct arena *arena) MUST_USE;
-/* An author's posts older than `before`, at most `limit`, newest first; returns how many. */
-size_t posts_find_of_author(struct posts *posts, uint64_t author, uint64_t before, size_t limit,
-                            uint64_t actor, struct arena *arena, Pb__Post **found) MUST_USE;
+/* The same without a vote and without copying; valid until anything else is called. */
+const Pb__Post *post_peek(struct posts *posts, uint64_t post_id, struct arena *arena) MUST_USE;
 /* -1, 0 or 1. */
 int post_vote_of(struct posts *posts, uint64_t post_id, uint64_t user) MUST_USE;
 Pb__VoteType post_vote_type(int vote);

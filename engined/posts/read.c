@@ -9,7 +9,7 @@ Pb__VoteType post_vote_type(int vote)
 
 int post_vote_of(struct posts *posts, uint64_t post_id, uint64_t user)
 {
-    query_bind(posts->vote_get, "uu", user, post_id);
+    query_bind(posts->vote_get, "uu", post_id, user);
     int vote = query_row(posts->vote_get) ? (int)query_i64(posts->vote_get, 0) : 0;
     query_done(posts->vote_get);
     return vote;
@@ -40,7 +40,7 @@ static Pb__Post *post_new(struct arena *arena)
     return post;
 }
 
-/* Of a row of POST_COLUMNS. */
+/* Of a row of the query `get`. */
 static Pb__Post *post_of_row(struct query *row, struct arena *arena)
 {
     Pb__Post *post = post_new(arena);
@@ -58,33 +58,35 @@ static Pb__Post *post_of_row(struct query *row, struct arena *arena)
     return post;
 }
 
-static void set_my_vote(struct posts *posts, Pb__Post *post, uint64_t actor)
-{
-    post->has_my_vote = actor != 0;
-    if (actor != 0)
-        post->my_vote = post_vote_type(post_vote_of(posts, post->post_id, actor));
-}
-
-Pb__Post *post_find(struct posts *posts, uint64_t post_id, uint64_t actor, struct arena *arena)
+/* Kept from now on. */
+static Pb__Post *load(struct posts *posts, uint64_t post_id, struct arena *arena)
 {
     query_bind(posts->get, "u", post_id);
     Pb__Post *post = query_row(posts->get) ? post_of_row(posts->get, arena) : NULL;
     query_done(posts->get);
     if (post != NULL)
-        set_my_vote(posts, post, actor);
+        post_cache_put(posts->cache, post);
     return post;
 }
 
-size_t posts_find_of_author(struct posts *posts, uint64_t author, uint64_t before, size_t limit,
-                            uint64_t actor, struct arena *arena, Pb__Post **found)
+const Pb__Post *post_peek(struct posts *posts, uint64_t post_id, struct arena *arena)
 {
-    size_t count = 0;
-    query_bind(posts->of_author, "uuu", author, before, (uint64_t)limit);
-    while (query_row(posts->of_author))
-        found[count++] = post_of_row(posts->of_author, arena);
-    for (size_t i = 0; i < count; i++)
-        set_my_vote(posts, found[i], actor);
-    return count;
+    const Pb__Post *kept = post_cache_peek(posts->cache, post_id);
+    return kept != NULL ? kept : load(posts, post_id, arena);
+}
+
+Pb__Post *post_find(struct posts *posts, uint64_t post_id, uint64_t actor, struct arena *arena)
+{
+    Pb__Post *post = post_cache_copy(posts->cache, post_id, arena);
+    if (post == NULL)
+        post = load(posts, post_id, arena);
+    if (post == NULL)
+        return NULL;
+    post->has_my_vote = actor != 0;
+    bool voted_by_any = post->upvotes + post->downvotes > 0;
+    if (actor != 0 && voted_by_any)
+        post->my_vote = post_vote_type(post_vote_of(posts, post_id, actor));
+    return post;
 }
 
 Pb__Post *post_of_event(const Pb__PostCreated *event, struct arena *arena)

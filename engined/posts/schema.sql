@@ -24,12 +24,13 @@ CREATE TABLE scores (
     PRIMARY KEY (subreddit_id, post_id)
 ) STRICT, WITHOUT ROWID;
 
--- Who votes how; no row: not at all. By user, since a page asks for one user's votes on many posts.
+-- Who votes how; no row: not at all. By post, since most votes fall on few, recent posts: a batch of
+-- them dirties few pages.
 CREATE TABLE votes (
-    user_id INTEGER NOT NULL,
     post_id INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
     vote INTEGER NOT NULL CHECK (vote IN (-1, 1)),
-    PRIMARY KEY (user_id, post_id)
+    PRIMARY KEY (post_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Derived from the comments engine's events; not owned.

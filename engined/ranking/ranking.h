@@ -1,5 +1,6 @@
 /*
- * The formulas of API.md "Ranking" (Reddit's published _sorts.pyx). Pure. Larger ranks first; ties: newer first, then larger id.
+ * The formulas of API.md "Ranking" (Reddit's published _sorts.pyx). Pure. Larger ranks first; ties: newer
+ * first, then larger id.
  */
 #pragma once
 

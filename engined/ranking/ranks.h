@@ -1,11 +1,13 @@
 /*
- * Which posts of some subreddits come next under a sort: in memory per subreddit, loaded from tables on first need, kept up to date by
- * apply, dropped on rollback. Used by posts (one subreddit) and feed (a user's subreddits, merged). Actor thread only.
+ * Which posts of some subreddits come next under a sort: in memory per subreddit, loaded from tables on first
+ * need, kept up to date by apply, dropped on rollback. Used by posts (one subreddit) and feed (a user's
+ * subreddits, merged). Actor thread only.
  *
- * A subreddit's entries are {id, created, up, down} by id (ids ascend with time). Per sort an order (a sorted vector of rank and entry)
- * is built on first need and maintained by binary search from then on. `rising`, and windows (t=day) that hold fewer
- * entries than the walk down the order would cost, are computed from the newest entries instead. Subreddits least recently used
- * are dropped beyond max_entries, which counts the slots of orders (16 bytes) as entries (24 bytes) too.
+ * A subreddit's entries are {id, created, up, down} by id (ids ascend with time). Per sort an order (a sorted
+ * vector of rank and entry) is built on first need and maintained by binary search from then on. `rising`,
+ * and windows (t=day) that hold fewer entries than the walk down the order would cost, are computed from the
+ * newest entries instead. Subreddits least recently used are dropped beyond max_entries, which counts the
+ * slots of orders (16 bytes) as entries (24 bytes) too.
  */
 #pragma once
 
@@ -26,7 +28,8 @@ struct rank_entry {
     uint32_t up, down;
 };
 /* Gives all entries of the subreddit in ascending id order, through `add`. */
-typedef void (*ranks_load_fn)(void *arg, uint64_t subreddit, void (*add)(void *sink, const struct rank_entry *entry), void *sink);
+typedef void (*ranks_load_fn)(void *arg, uint64_t subreddit,
+                              void (*add)(void *sink, const struct rank_entry *entry), void *sink);
 
 struct ranks *ranks_new(ranks_load_fn load, void *load_arg, size_t max_entries) MUST_USE;
 void ranks_free(struct ranks *ranks);
@@ -64,6 +67,7 @@ struct ranks_page {
     bool more; /* there is at least one behind the last */
 };
 /* False: `after` is not a cursor of this sort and window. */
-bool ranks_page(struct ranks *ranks, const struct ranks_query *query, struct arena *arena, struct ranks_page *page) MUST_USE;
+bool ranks_page(struct ranks *ranks, const struct ranks_query *query, struct arena *arena,
+                struct ranks_page *page) MUST_USE;
 /* How many the subreddit has. */
 size_t ranks_count(struct ranks *ranks, uint64_t subreddit);

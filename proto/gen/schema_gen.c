@@ -125,7 +125,8 @@ static void print_message(FILE *out, const Message *message)
 {
     Pb__MessageRule *rule = option_unpack(message->options ? &message->options->base : NULL, TAG_MESSAGE,
                                           &pb__message_rule__descriptor);
-    qsort(message->field, message->n_field, sizeof(message->field[0]), compare_tags);
+    if (message->n_field > 0)
+        qsort(message->field, message->n_field, sizeof(message->field[0]), compare_tags);
     if (message->n_field > 0) {
         fputs("static const struct schema_field fields_", out);
         print_snake(out, message->name);
@@ -192,13 +193,14 @@ static void print_events(FILE *out, const Google__Protobuf__FileDescriptorSet *s
             const Message *message = set->file[f]->message_type[m];
             Pb__MessageRule *rule = option_unpack(message->options ? &message->options->base : NULL,
                                                   TAG_MESSAGE, &pb__message_rule__descriptor);
-            if (rule == NULL || rule->event == 0)
-                continue;
-            fputs("    &schema_", out);
-            print_snake(out, message->name);
-            fputs(",\n", out);
-            count++;
-            pb__message_rule__free_unpacked(rule, NULL);
+            if (rule != NULL && rule->event != 0) {
+                fputs("    &schema_", out);
+                print_snake(out, message->name);
+                fputs(",\n", out);
+                count++;
+            }
+            if (rule != NULL)
+                pb__message_rule__free_unpacked(rule, NULL);
         }
     }
     fprintf(out, "};\nconst size_t schema_event_count = %u;\n\n", count);

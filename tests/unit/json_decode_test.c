@@ -485,7 +485,7 @@ Test(json_decode, reads_every_form_of_number_that_the_scan_allows)
                                           "1e-999",
                                           "5e-324"};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        char body[128];
+        char body[256];
         snprintf(body, sizeof(body), "{\"username\":\"abc\",\"x\":%s,\"y\":[%s],\"z\":{\"n\":%s}}",
                  numbers[i], numbers[i], numbers[i]);
         struct outcome outcome = decode_body(CMD_users_create, body);

@@ -8,6 +8,7 @@
 #include "common/arena.h"
 #include "common/attributes.h"
 #include "common/limits.h"
+#include "common/log.h"
 #include "engined/cursor.h"
 #include "engined/domain.h"
 #include "proto/comments.pb-c.h"
@@ -654,6 +655,7 @@ Test(posts_comment_counts, begin_anew_when_the_comments_log_is_another)
 /* What one pull brings, folded at once, as the follower does it. */
 Test(posts_comment_counts, of_one_pull_are_summed_by_post)
 {
+    log_open("test", LOG_LEVEL_WARN);
     struct store *store = store_open(":memory:", "posts", STORE_SYNC_FULL);
     store_migrate(store, posts_domain.migrations, posts_domain.migration_count, NULL, NULL);
     void *state = posts_domain.open(store);
@@ -714,6 +716,7 @@ Test(posts, a_restart_finds_everything_and_a_rebuild_makes_the_same)
 
 Test(posts, what_was_rolled_back_is_forgotten_by_memory_too)
 {
+    log_open("test", LOG_LEVEL_WARN);
     struct store *store = store_open(":memory:", "posts", STORE_SYNC_FULL);
     store_migrate(store, posts_domain.migrations, posts_domain.migration_count, NULL, NULL);
     void *state = posts_domain.open(store);
@@ -739,6 +742,50 @@ Test(posts, what_was_rolled_back_is_forgotten_by_memory_too)
             cr_assert_eq(posts_domain.commands[i].decide(&context, &request.base, &reply),
                          STATUS_POST_NOT_FOUND);
     store_rollback(store);
+    posts_domain.close(state);
+    store_close(store);
+    arena_free(arena);
+}
+
+static uint64_t count_rows(struct store *store, const char *table)
+{
+    char sql[64];
+    uint64_t count = UINT64_MAX;
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
+    struct query *query = store_prepare(store, sql);
+    query_bind(query, "");
+    cr_assert(query_one_u64(query, &count));
+    return count;
+}
+
+Test(posts, clearing_empties_what_is_owned_and_nothing_else)
+{
+    static const char *const owned[] = {"posts", "scores", "votes"};
+    log_open("test", LOG_LEVEL_WARN);
+    struct store *store = store_open(":memory:", "posts", STORE_SYNC_FULL);
+    store_migrate(store, posts_domain.migrations, posts_domain.migration_count, NULL, NULL);
+    void *state = posts_domain.open(store);
+    struct arena *arena = arena_new();
+    Pb__PostCreated created = PB__POST_CREATED__INIT;
+    created.post_id = created.author_id = created.subreddit_id = 1;
+    created.subreddit_name = created.author_username = created.title = (char *)"x";
+    Pb__PostVoteChanged changed = PB__POST_VOTE_CHANGED__INIT;
+    changed.post_id = changed.subreddit_id = changed.voter_id = changed.upvotes = 1;
+    changed.new_vote = 1;
+    Pb__CommentCreated commented = PB__COMMENT_CREATED__INIT;
+    commented.post_id = 1;
+    struct followed_event event = {.seq = 1, .type = 0x0401, .message = &commented.base};
+    cr_assert(store_begin(store));
+    posts_domain.events[0].apply(state, arena, &created.base);
+    posts_domain.events[1].apply(state, arena, &changed.base);
+    posts_domain.follows[0].fold(state, arena, &event, 1);
+    for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+        cr_assert_eq(count_rows(store, owned[i]), 1, "%s", owned[i]);
+    posts_domain.clear(state);
+    for (size_t i = 0; i < ARRAY_LEN(owned); i++)
+        cr_assert_eq(count_rows(store, owned[i]), 0, "%s", owned[i]);
+    cr_assert_eq(count_rows(store, "comment_counts"), 1);
+    cr_assert(store_commit(store));
     posts_domain.close(state);
     store_close(store);
     arena_free(arena);

@@ -13,6 +13,7 @@
 #include "common/fatal.h"
 #include "engined/ranking/ranking.h"
 #include "engined/ranking/ranks.h"
+#include "engined/ranking/ranks_order.h"
 
 #define HOUR_MS   3600000ull
 #define START_MS  1700000000000ull
@@ -474,6 +475,13 @@ Test(ranks, memory_is_bounded_by_dropping_what_was_used_least_recently)
     cr_assert_eq(model->loads, 10, "the last one used was dropped");
     (void)ranks_count(model->ranks, 1);
     cr_assert_eq(model->loads, 11, "the bound does not hold");
+    struct ranks_query query = {.subreddits = first_ten, .subreddit_count = 10, .limit = 10};
+    query.now_ms = model->now_ms;
+    struct ranks_page page;
+    cr_assert(ranks_page(model->ranks, &query, model->arena, &page));
+    model->loads = 0;
+    (void)ranks_count(model->ranks, 1);
+    cr_assert_eq(model->loads, 1, "the bound does not hold after a page");
     model_free(model);
 }
 
@@ -528,4 +536,45 @@ Test(ranks, an_empty_subreddit_and_none_give_an_empty_page)
     cr_assert_eq(page.count, 0);
     cr_assert_eq(ranks_count(model->ranks, 3), 0);
     model_free(model);
+}
+
+static void assert_order_holds(const struct rank_order *order, const bool *held, uint32_t count)
+{
+    struct rank_position position = rank_order_first();
+    struct rank_slot slot;
+    for (uint32_t i = count; i-- > 0;) {
+        if (!held[i])
+            continue;
+        cr_assert(rank_order_next(order, &position, &slot));
+        cr_assert(slot.index == i && slot.rank == (double)i, "index %u, not %u", slot.index, i);
+    }
+    cr_assert_not(rank_order_next(order, &position, &slot));
+}
+
+/* Chunks split and merge at every place that they can. */
+Test(ranks_order, takes_in_and_gives_up_slots_at_every_place)
+{
+    enum { COUNT = 600 };
+    for (uint32_t last = 0; last < COUNT; last++) {
+        struct rank_order order = {0};
+        bool held[COUNT] = {false};
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t index = i < last ? i : i + 1 == COUNT ? last : i + 1;
+            struct rank_slot slot = {(double)index, index};
+            rank_order_insert(&order, &slot);
+            held[index] = true;
+        }
+        assert_order_holds(&order, held, COUNT);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t index = (last + i * 7) % COUNT; /* 7 and COUNT have no common factor but 1 */
+            struct rank_slot slot = {(double)index, index};
+            rank_order_remove(&order, &slot);
+            held[index] = false;
+            if (i % 97 == 0)
+                assert_order_holds(&order, held, COUNT);
+        }
+        assert_order_holds(&order, held, COUNT);
+        cr_assert_eq(order.chunk_count, 0);
+        rank_order_free(&order);
+    }
 }

@@ -7,7 +7,7 @@
  *   e...  echo               h...  hold until 'r' or 'q'        r  answer what is held, in reverse; then this
  *   d     drop               x     add a byte to TALLY, then die of SIGKILL before answering
  *   bNNNN answer NNNN (host order) bytes of 'b'                 c  CPU time used so far, uint64_t in
- * microseconds q     answer what is held with 256 KiB each, then this; close at once and exit
+ * microseconds q     answer what is held with 2 MiB each, then this; close at once and exit
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -24,7 +24,7 @@
 #include "common/log.h"
 #include "engined/listener.h"
 
-enum { FAREWELL_BYTES = 256 << 10, DRAIN_MS = 5000 };
+enum { FAREWELL_BYTES = 2 << 20, DRAIN_MS = 5000 };
 
 struct server {
     struct listener *listener;

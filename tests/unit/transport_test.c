@@ -49,6 +49,7 @@ struct probe {
     char head[32];
     bool uniform; /* all bytes equal */
     struct call *cancel_in_callback;
+    bool goes_on; /* asks again from within the callback, as long as it is answered */
 };
 
 static void probe_done(void *arg, enum call_result result, const uint8_t *bytes, size_t length)
@@ -65,6 +66,8 @@ static void probe_done(void *arg, enum call_result result, const uint8_t *bytes,
     }
     if (probe->cancel_in_callback != NULL)
         call_cancel(probe->cancel_in_callback);
+    if (probe->goes_on && result == CALL_ANSWERED)
+        call_start(probe->call, (const uint8_t *)"e again", strlen("e again"), PATIENCE_MS);
 }
 
 static struct sockaddr_in loopback(uint16_t port)
@@ -526,29 +529,6 @@ Test(transport, messages_beyond_the_contexts_wait_their_turn)
     bench_close(&bench);
 }
 
-Test(transport, a_server_that_closes_sends_the_answers_under_way)
-{
-    struct bench bench = bench_open();
-    struct probe held[20], quit;
-
-    for (size_t i = 0; i < ARRAY_LEN(held); i++) {
-        probe_new(&bench, &held[i]);
-        probe_start(&held[i], "h", PATIENCE_MS);
-    }
-    probe_new(&bench, &quit);
-    do { /* messages may overtake each other */
-        cr_assert(eq(int, ask(&bench, &quit, "n", PATIENCE_MS), CALL_ANSWERED));
-    } while ((size_t)quit.head[0] < ARRAY_LEN(held));
-    cr_assert(eq(int, ask(&bench, &quit, "q", PATIENCE_MS), CALL_ANSWERED));
-    for (size_t i = 0; i < ARRAY_LEN(held); i++) {
-        cr_assert(probe_wait(&bench, &held[i], 1, PATIENCE_MS));
-        cr_assert(eq(int, held[i].result, CALL_ANSWERED));
-        cr_assert(eq(sz, held[i].length, 256u << 10));
-    }
-    cr_assert(eq(int, server_reap(&bench), 0));
-    bench_close(&bench);
-}
-
 Test(transport, messages_of_16_mib_pass_both_ways)
 {
     struct bench bench = bench_open();
@@ -611,6 +591,74 @@ static void raw_wait_closed(int fd)
 }
 
 #define SP_REQ "\0SP\0\0\x30\0\0"
+
+static void raw_order(int fd, uint8_t id, char order)
+{
+    const uint8_t message[] = {0, 0, 0, 0, 0, 0, 0, 5, 0x80, 0, 0, id, (uint8_t)order};
+
+    raw_send(fd, message, sizeof(message));
+}
+
+static void wait_held(struct bench *bench, size_t count)
+{
+    struct probe probe;
+
+    probe_new(bench, &probe);
+    do { /* messages may overtake each other */
+        cr_assert(eq(int, ask(bench, &probe, "n", PATIENCE_MS), CALL_ANSWERED));
+    } while ((size_t)probe.head[0] < count);
+}
+
+Test(transport, a_server_that_closes_waits_until_a_slow_reader_has_its_answers)
+{
+    enum { HELD = 20, ANSWER_BYTES = 8 + 4 + (2 << 20) };
+    struct bench bench = bench_open();
+    int fd = raw_connect(&bench);
+    static uint8_t bytes[65536];
+    size_t received = 0;
+    ssize_t got;
+
+    raw_send(fd, SP_REQ, 8);
+    for (uint8_t id = 0; id < HELD; id++)
+        raw_order(fd, id, 'h');
+    wait_held(&bench, HELD);
+    raw_order(fd, HELD, 'q');
+    /* More than the kernel buffers: the server must stay while nothing is read. */
+    struct pollfd hung_up = {.fd = fd, .events = POLLRDHUP};
+    cr_assert(eq(int, poll(&hung_up, 1, 500), 0));
+    while ((got = recv(fd, bytes, sizeof(bytes), 0)) > 0)
+        received += (size_t)got;
+    cr_assert(eq(sz, received, 8 + (HELD + 1) * (size_t)ANSWER_BYTES));
+    close(fd);
+    cr_assert(eq(int, server_reap(&bench), 0));
+    bench_close(&bench);
+}
+
+Test(transport, a_server_that_closes_amid_traffic_sends_the_answers_under_way)
+{
+    struct bench bench = bench_open();
+    struct probe held[20], traffic[20], quit;
+
+    for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+        probe_new(&bench, &held[i]);
+        probe_start(&held[i], "h", PATIENCE_MS);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(traffic); i++) {
+        probe_new(&bench, &traffic[i]);
+        traffic[i].goes_on = true;
+        probe_start(&traffic[i], "e", PATIENCE_MS);
+    }
+    probe_new(&bench, &quit);
+    wait_held(&bench, ARRAY_LEN(held));
+    cr_assert(eq(int, ask(&bench, &quit, "q", PATIENCE_MS), CALL_ANSWERED));
+    for (size_t i = 0; i < ARRAY_LEN(held); i++) {
+        cr_assert(probe_wait(&bench, &held[i], 1, PATIENCE_MS));
+        cr_assert(eq(int, held[i].result, CALL_ANSWERED));
+        cr_assert(eq(sz, held[i].length, 2u << 20));
+    }
+    cr_assert(eq(int, server_reap(&bench), 0));
+    bench_close(&bench);
+}
 
 static const struct {
     const char *what;

@@ -1,0 +1,11 @@
+/* The processes of a forumd: which there are, and with which flags. */
+#pragma once
+
+#include "common/attributes.h"
+#include "common/supervise.h"
+#include "deploy/forumd/launcher_options.h"
+
+/* Adds the six engines, then the gateway; the gateway is stopped first. Returns the gateway.
+ */
+struct child *children_add(struct supervisor *supervisor, const struct launcher_options *options,
+                           const char *key_path) MUST_USE;

@@ -1,0 +1,24 @@
+/* What the launcher was told; passed on to the gateway and the engines as their flags. */
+#pragma once
+
+#include <stdbool.h>
+
+enum launcher_auth { LAUNCHER_AUTH_OPEN, LAUNCHER_AUTH_REQUIRED };
+enum launcher_access_log { ACCESS_LOG_AUTO, ACCESS_LOG_ON, ACCESS_LOG_OFF };
+
+struct launcher_options {
+    const char *listen;
+    const char *state_dir;
+    const char *cors_origins; /* NULL: none */
+    unsigned workers;         /* 0: one a core */
+    unsigned auth;
+    unsigned log_level; /* enum log_level */
+    unsigned access_log;
+    unsigned port_base;
+    unsigned hang_timeout_ms;
+    unsigned deadline_ms;
+    unsigned shards;
+};
+
+extern const char *const launcher_auth_modes[];
+extern const char *const launcher_log_levels[];

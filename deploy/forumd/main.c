@@ -1,0 +1,157 @@
+/* forumd: the gateway and all engines in the foreground; restarts what dies. For development and containers;
+ * under systemd the units do that. */
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/fatal.h"
+#include "common/lifeline.h"
+#include "common/limits.h"
+#include "common/listen_address.h"
+#include "common/log.h"
+#include "common/notify.h"
+#include "common/options.h"
+#include "common/supervise.h"
+#include "deploy/forumd/children.h"
+#include "deploy/forumd/state_dir.h"
+#include "proto/domains.h"
+
+#define PATH_BYTES 4096
+
+const char *const launcher_auth_modes[] = {
+    [LAUNCHER_AUTH_OPEN] = "open", [LAUNCHER_AUTH_REQUIRED] = "required", NULL};
+const char *const launcher_log_levels[] = {"error", "warn", "notice", "info", "debug", NULL};
+static const char *const access_logs[] = {"auto", "on", "off", NULL};
+
+struct launcher {
+    const struct launcher_options *options;
+    struct notify *notify;
+    const struct child *gateway;
+};
+
+static void parse(struct launcher_options *options, int argc, char **argv)
+{
+    const struct option_row rows[] = {
+        {"listen", OPTION_STRING, &options->listen, 0, 0, NULL, "ADDRESS:PORT", "where clients connect"},
+        {"state-dir", OPTION_STRING, &options->state_dir, 0, 0, NULL, "DIR", "where all data is"},
+        {"workers", OPTION_UINT, &options->workers, 0, LIMIT_WORKERS / 2, NULL, "N",
+         "gateway workers, 0: one a core"},
+        {"auth", OPTION_CHOICE, &options->auth, 0, 0, launcher_auth_modes, "MODE",
+         "open: anybody may act as anybody; required"},
+        {"log-level", OPTION_CHOICE, &options->log_level, 0, 0, launcher_log_levels, "LEVEL",
+         "error, warn, notice, info or debug"},
+        {"access-log", OPTION_CHOICE, &options->access_log, 0, 0, access_logs, "WHEN",
+         "one line per request: auto (at a terminal), on or off"},
+        {"port-base", OPTION_UINT, &options->port_base, 1024, DOMAIN_PORT_BASE_MAX, NULL, "N",
+         "engines listen on 127.0.0.1, ports N + 1 to N + 6"},
+        {"deadline", OPTION_UINT, &options->deadline_ms, 50, 60000, NULL, "MS", "time a request has"},
+        {"hang-timeout", OPTION_UINT, &options->hang_timeout_ms, 100, 600000, NULL, "MS",
+         "a process whose loop stands still that long is restarted"},
+        {"cors-origins", OPTION_STRING, &options->cors_origins, 0, 0, NULL, "LIST",
+         "origins whose pages may read answers, comma-separated (none)"},
+        {"shards", OPTION_UINT, &options->shards, 1, 1024, NULL, "N",
+         "shards per domain (1; more are refused for now)"},
+    };
+    if (options_parse("forumd [flags]", rows, ARRAY_LEN(rows), argc, argv) != 0)
+        fatal_exit(EXIT_USAGE, "unexpected argument: %s", argv[argc - 1]);
+}
+
+static void check(const struct launcher_options *options)
+{
+    unsigned port = listen_address_port(options->listen);
+    if (port == 0)
+        fatal_exit(EXIT_USAGE, "--listen %s is not an address and port", options->listen);
+    if (port >= domain_port(options->port_base, DOMAIN_FIRST) &&
+        port < domain_port(options->port_base, DOMAIN_COUNT))
+        fatal_exit(EXIT_CONFIG, "--listen %s takes the port of an engine (--port-base %u)", options->listen,
+                   options->port_base);
+    if (options->shards != 1)
+        fatal_exit(EXIT_CONFIG, "--shards %u: only 1 is available yet", options->shards);
+    if (options->auth == LAUNCHER_AUTH_REQUIRED)
+        fatal_exit(EXIT_CONFIG,
+                   "--auth required is not available yet: this build has no log-in; only open is");
+    if (!listen_address_is_loopback(options->listen))
+        fatal_exit(
+            EXIT_CONFIG,
+            "--auth open lets anybody act as anybody: it is refused on %s, which is not a loopback address",
+            options->listen);
+}
+
+static void on_all_ready(void *arg)
+{
+    struct launcher *launcher = arg;
+    printf("forumd %s listening on http://%s (auth: open - anybody may act as anybody; state: %s)\n",
+           FORUMD_VERSION, launcher->options->listen, launcher->options->state_dir);
+    fflush(stdout);
+    notify_ready(launcher->notify);
+}
+
+static void on_turn(void *arg)
+{
+    struct launcher *launcher = arg;
+    notify_alive(launcher->notify, clock_monotonic_ms());
+}
+
+/* The gateway knows how to replace its workers without dropping a connection. */
+static void on_reload(void *arg)
+{
+    struct launcher *launcher = arg;
+    if (child_state(launcher->gateway) == CHILD_RUNNING && kill(child_pid(launcher->gateway), SIGHUP) != 0)
+        log_error("cannot signal the gateway error=%d", errno);
+}
+
+/* SIGHUP from a terminal means that it was closed: then the launcher ends with it. */
+static bool at_a_terminal(void)
+{
+    return isatty(STDIN_FILENO) || isatty(STDERR_FILENO);
+}
+
+static void on_stopping(void *arg)
+{
+    struct launcher *launcher = arg;
+    notify_stopping(launcher->notify);
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    setproctitle_init(argc, argv, environment);
+    struct launcher_options options = {
+        .listen = "127.0.0.1:8080",
+        .state_dir = "./state",
+        .auth = LAUNCHER_AUTH_OPEN,
+        .log_level = LOG_LEVEL_INFO,
+        .access_log = ACCESS_LOG_AUTO,
+        .port_base = DOMAIN_PORT_BASE_DEFAULT,
+        .hang_timeout_ms = 2000,
+        .deadline_ms = LIMIT_DEADLINE_MS,
+        .shards = 1,
+    };
+    parse(&options, argc, argv);
+    log_open("forumd", (enum log_level)options.log_level);
+    check(&options);
+    if (sodium_init() < 0)
+        fatal_exit(EXIT_OS, "libsodium cannot start");
+    char key_path[PATH_BYTES];
+    int lock_fd = state_dir_open(options.state_dir);
+    state_dir_key(options.state_dir, key_path, sizeof(key_path));
+
+    struct launcher launcher = {.options = &options, .notify = notify_open()};
+    struct supervisor *supervisor = supervisor_new(NULL, NULL);
+    launcher.gateway = children_add(supervisor, &options, key_path);
+    struct supervisor_hooks hooks = {
+        .reload = at_a_terminal() ? NULL : on_reload,
+        .turn = on_turn,
+        .all_ready = on_all_ready,
+        .stopping = on_stopping,
+        .arg = &launcher,
+        .turn_interval_ms = notify_interval_ms(launcher.notify),
+    };
+    int code = supervisor_run(supervisor, &hooks, lifeline_open());
+    supervisor_free(supervisor);
+    notify_close(launcher.notify);
+    close(lock_fd);
+    return code;
+}

@@ -1,0 +1,105 @@
+#include <stdlib.h>
+
+#include "common/attributes.h"
+#include "common/fatal.h"
+#include "engined/domain.h"
+#include "engined/users/commands.h"
+#include "engined/users/users_state.h"
+
+extern const char engine_schema_sql[], users_schema_sql[];
+
+/* proto/users.proto, proto/posts.proto, proto/comments.proto */
+enum {
+    EVENT_USER_CREATED = 0x0101,
+    EVENT_POST_VOTE_CHANGED = 0x0302,
+    EVENT_COMMENT_VOTE_CHANGED = 0x0402,
+};
+
+static void prepare(struct users *users, struct store *store)
+{
+    users->last_id = store_prepare(store, "SELECT max(user_id) FROM users");
+    users->id_by_name = store_prepare(store, "SELECT user_id FROM users WHERE username = ?1");
+    users->get = store_prepare(store, "SELECT username FROM users WHERE user_id = ?1");
+    users->profile = store_prepare(store, "SELECT u.username, u.created_at, p.karma, c.karma FROM users u "
+                                          "LEFT JOIN karma_from_posts p ON p.user_id = u.user_id "
+                                          "LEFT JOIN karma_from_comments c ON c.user_id = u.user_id "
+                                          "WHERE u.user_id = ?1");
+    users->insert =
+        store_prepare(store, "INSERT INTO users (user_id, created_at, username) VALUES (?1, ?2, ?3)");
+    users->clear = store_prepare(store, "DELETE FROM users");
+    users->post_karma_add =
+        store_prepare(store, "INSERT INTO karma_from_posts (user_id, karma) VALUES (?1, ?2) "
+                             "ON CONFLICT (user_id) DO UPDATE SET karma = karma + excluded.karma");
+    users->post_karma_forget = store_prepare(store, "DELETE FROM karma_from_posts");
+    users->comment_karma_add =
+        store_prepare(store, "INSERT INTO karma_from_comments (user_id, karma) VALUES (?1, ?2) "
+                             "ON CONFLICT (user_id) DO UPDATE SET karma = karma + excluded.karma");
+    users->comment_karma_forget = store_prepare(store, "DELETE FROM karma_from_comments");
+}
+
+static void *users_open(struct store *store)
+{
+    struct users *users = xcalloc(1, sizeof(*users));
+    users->store = store;
+    users->presence = presence_new();
+    prepare(users, store);
+    return users;
+}
+
+static void users_close(void *state)
+{
+    struct users *users = state;
+    presence_free(users->presence);
+    free(users);
+}
+
+/* Presence mirrors no table: who acted did, whatever became of it. */
+static void users_rolled_back(void *state)
+{
+    struct users *users = state;
+    users->next_user_id = 0;
+}
+
+static void users_clear(void *state)
+{
+    struct users *users = state;
+    query_run(users->clear);
+    users->next_user_id = 0;
+}
+
+static const char *const migrations[] = {engine_schema_sql, users_schema_sql};
+
+static const struct command_row commands[] = {
+#define X(name, id) {COMMAND_ID_##name, name},
+    COMMANDS_OF_USERS(X)
+#undef X
+};
+
+static const struct event_row events[] = {
+    {EVENT_USER_CREATED, users_apply_created},
+};
+
+static const uint32_t post_events[] = {EVENT_POST_VOTE_CHANGED};
+static const uint32_t comment_events[] = {EVENT_COMMENT_VOTE_CHANGED};
+static const struct follow_row follows[] = {
+    {DOMAIN_POSTS, post_events, ARRAY_LEN(post_events), users_fold_post_votes, users_forget_post_votes},
+    {DOMAIN_COMMENTS, comment_events, ARRAY_LEN(comment_events), users_fold_comment_votes,
+     users_forget_comment_votes},
+};
+
+const struct domain users_domain = {
+    .id = DOMAIN_USERS,
+    .migrations = migrations,
+    .migration_count = ARRAY_LEN(migrations),
+    .sync = STORE_SYNC_FULL,
+    .commands = commands,
+    .command_count = ARRAY_LEN(commands),
+    .events = events,
+    .event_count = ARRAY_LEN(events),
+    .follows = follows,
+    .follow_count = ARRAY_LEN(follows),
+    .open = users_open,
+    .close = users_close,
+    .rolled_back = users_rolled_back,
+    .clear = users_clear,
+};

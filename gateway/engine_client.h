@@ -1,0 +1,93 @@
+/*
+ * A worker's side of one engine: requests wait here, go out in batches, and come back by a callback, once
+ * each, at their deadline at the latest. Worker's thread only.
+ *
+ * In flight: one batch, and one collect from the first deferred frame on. A frame that was with an engine
+ * that died is a suspect: it goes out again under its request id, alone in its batch, LIMIT_FRAME_RETRIES
+ * times at most; the last time nothing else goes out until it is decided, so that what dies of it takes
+ * nothing along. After a batch that was not answered in time the circuit is open: new requests are refused at
+ * once until a ping is answered.
+ *
+ * It knows neither NNG nor the clock: both come through the transport (engine_links.c has the real one), so
+ * tests drive it.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attributes.h"
+#include "common/caller.h"
+#include "gateway/metrics.h"
+#include "gateway/request_ids.h"
+#include "proto/domains.h"
+#include "proto/frame.h"
+#include "proto/status.h"
+
+#define ENGINE_PROBE_GAP_MS     100 /* between two pings while the circuit is open */
+#define ENGINE_PROBE_TIMEOUT_MS 1000
+#define ENGINE_COLLECT_GAP_MS   100 /* before the next try, after a collect that failed */
+#define ENGINE_GRACE_MS         100 /* a batch may be answered that long after the last of its requests expired */
+#define ENGINE_COLLECT_SLACK_MS 1000 /* a collect is answered at most that long after its deadline */
+
+#define ENGINE_PENDING_BYTES (64u << 20) /* payloads of all requests of one client */
+
+/* Contracts as in common/caller.h. */
+struct engine_transport {
+    void *(*call_new)(void *peer, call_done_fn done, void *arg);
+    void (*call_start)(void *call, const uint8_t *bytes, size_t length, uint64_t timeout_ms);
+    void (*call_cancel)(void *call);
+    uint64_t (*now_ms)(void *peer); /* CLOCK_MONOTONIC */
+};
+
+struct engine_client_config {
+    enum domain_id domain;
+    const struct engine_transport *transport;
+    void *peer; /* for call_new and now_ms */
+    const struct mac_key *key;
+    struct request_ids *ids;
+    struct metrics *metrics;
+};
+
+struct engine_client;
+
+/* What config points to must outlive the client. */
+struct engine_client *engine_client_new(const struct engine_client_config *config) MUST_USE;
+/* Ends its calls; no callback runs any more. NULL is fine. */
+void engine_client_free(struct engine_client *client);
+
+struct engine_request {
+    uint16_t command;
+    uint16_t flags; /* REQUEST_CLIENT_KEY or 0 */
+    struct request_id id;
+    uint64_t actor;         /* 0: nobody */
+    const char *actor_name; /* "" when nobody */
+    const uint8_t *payload; /* copied */
+    size_t length;
+    uint64_t deadline_ms; /* CLOCK_MONOTONIC */
+};
+
+struct engine_reply {
+    uint16_t status; /* enum status; any but STATUS_DEFERRED */
+    uint16_t flags;  /* enum reply_flags */
+    const uint8_t *payload;
+    size_t length;
+    unsigned batch_size; /* frames in the batch it went out with; 0: it never did */
+};
+/* The payload is valid during the call only. May send, on any client; may not free one. */
+typedef void (*engine_reply_fn)(void *arg, const struct engine_reply *reply);
+
+/* STATUS_OK: taken; `done` runs once, later. Else it is refused with that status and `done` does not run. */
+enum status engine_client_send(struct engine_client *client, const struct engine_request *request,
+                               engine_reply_fn done, void *arg) MUST_USE;
+
+/* At the end of each turn of the loop: sends what waits, if nothing is in flight. */
+void engine_client_flush(struct engine_client *client);
+/* Deadlines, probes. To be called when engine_client_next_ms has come. */
+void engine_client_tick(struct engine_client *client);
+/* UINT64_MAX: nothing is due. */
+uint64_t engine_client_next_ms(const struct engine_client *client);
+
+/* Requests that wait or are under way, those included that nobody waits for any more. */
+size_t engine_client_pending(const struct engine_client *client);
+enum domain_id engine_client_domain(const struct engine_client *client);

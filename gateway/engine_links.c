@@ -1,0 +1,119 @@
+#include "gateway/engine_links.h"
+
+#include <stdlib.h>
+
+#include "common/caller.h"
+#include "common/clock.h"
+#include "common/fatal.h"
+
+struct engine_links {
+    struct caller_hub *hub;
+    struct caller *callers[DOMAIN_COUNT];
+    struct engine_client *clients[DOMAIN_COUNT];
+    struct engine_board *board;
+};
+
+static void *link_call_new(void *peer, call_done_fn done, void *arg)
+{
+    return call_new(peer, done, arg);
+}
+
+static void link_call_start(void *call, const uint8_t *bytes, size_t length, uint64_t timeout_ms)
+{
+    call_start(call, bytes, length, timeout_ms);
+}
+
+static void link_call_cancel(void *call)
+{
+    call_cancel(call);
+}
+
+static uint64_t link_now_ms(void *peer)
+{
+    (void)peer;
+    return clock_monotonic_ms();
+}
+
+static const struct engine_transport nng_transport = {
+    .call_new = link_call_new,
+    .call_start = link_call_start,
+    .call_cancel = link_call_cancel,
+    .now_ms = link_now_ms,
+};
+
+struct engine_links *engine_links_open(unsigned port_base, const struct mac_key *key, struct request_ids *ids,
+                                       struct metrics *metrics)
+{
+    struct engine_links *links = xcalloc(1, sizeof(*links));
+    void *peers[DOMAIN_COUNT] = {0};
+    links->hub = caller_hub_new();
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
+        char url[DOMAIN_URL_MAX];
+        domain_url(port_base, (enum domain_id)i, url);
+        peers[i] = links->callers[i] = caller_open(links->hub, url);
+        struct engine_client_config config = {
+            .domain = (enum domain_id)i,
+            .transport = &nng_transport,
+            .peer = links->callers[i],
+            .key = key,
+            .ids = ids,
+            .metrics = metrics,
+        };
+        links->clients[i] = engine_client_new(&config);
+    }
+    links->board = engine_board_new(&nng_transport, peers, key, ids);
+    return links;
+}
+
+void engine_links_close(struct engine_links *links)
+{
+    if (links == NULL)
+        return;
+    engine_board_free(links->board);
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
+        engine_client_free(links->clients[i]);
+        caller_close(links->callers[i]);
+    }
+    caller_hub_free(links->hub);
+    free(links);
+}
+
+struct engine_client *engine_links_client(const struct engine_links *links, enum domain_id domain)
+{
+    return links->clients[domain];
+}
+
+struct engine_board *engine_links_board(const struct engine_links *links)
+{
+    return links->board;
+}
+
+int engine_links_fd(const struct engine_links *links)
+{
+    return caller_hub_fd(links->hub);
+}
+
+void engine_links_dispatch(struct engine_links *links)
+{
+    caller_hub_dispatch(links->hub);
+}
+
+void engine_links_turn(struct engine_links *links, uint64_t now_ms)
+{
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
+        if (engine_client_next_ms(links->clients[i]) <= now_ms)
+            engine_client_tick(links->clients[i]);
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
+        engine_client_flush(links->clients[i]);
+}
+
+uint64_t engine_links_next_ms(const struct engine_links *links)
+{
+    uint64_t next_ms = UINT64_MAX;
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
+        uint64_t own_ms = engine_client_next_ms(links->clients[i]);
+        if (own_ms < next_ms)
+            next_ms = own_ms;
+    }
+    return next_ms;
+}

@@ -1,0 +1,640 @@
+#include "gateway/http_server.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/fatal.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "gateway/head_checker.h"
+#include "gateway/problem.h"
+
+#define ACCEPT_RETRY_MS    100 /* after accept failed: out of descriptors, say */
+#define DATE_BYTES         40
+#define LENGTH_BYTES       24
+#define EVHTTP_HEAD_MAX    (64 << 10) /* above the checker's limits, so that evhttp itself never refuses */
+#define EVHTTP_BODY_MAX    (4 << 20)
+#define EVHTTP_ALL_METHODS 0xffff
+
+/*
+ * What a connection is in the middle of; each with one list in order of entry, so that the first one is the
+ * first to be late.
+ */
+enum phase {
+    PHASE_NEW,       /* accepted in this turn */
+    PHASE_IDLE,      /* between requests */
+    PHASE_HEAD,      /* part of a head is here */
+    PHASE_BODY,      /* part of a body is here */
+    PHASE_WAITING,   /* the request is with its handler */
+    PHASE_ANSWERING, /* the client is to read the answer */
+    PHASE_REFUSING,  /* taken away from evhttp: the last answer, then the end */
+    PHASE_COUNT,
+};
+
+static const uint64_t phase_timeouts_ms[PHASE_COUNT] = {
+    [PHASE_IDLE] = HTTP_IDLE_TIMEOUT_MS,       [PHASE_HEAD] = HTTP_HEAD_TIMEOUT_MS,
+    [PHASE_BODY] = HTTP_BODY_TIMEOUT_MS,       [PHASE_ANSWERING] = HTTP_ANSWER_TIMEOUT_MS,
+    [PHASE_REFUSING] = HTTP_LINGER_TIMEOUT_MS,
+};
+
+/* A connection; as an exchange: the one request that is being handled on it. */
+struct http_exchange {
+    struct http_server *server;
+    struct bufferevent *bev;
+    struct evhttp_connection *evcon; /* NULL while new */
+    struct head_checker *checker;
+    enum phase phase;
+    uint64_t since_ms;
+    TAILQ_ENTRY(http_exchange) phase_link;
+    TAILQ_ENTRY(http_exchange) turn_link; /* in `answered` or `doomed` */
+    struct evhttp_request *request;       /* handed to the handler, not yet answered */
+    void *owner;
+    uint64_t handled; /* requests handed to the handler */
+    int fd;
+    enum status refusal; /* what the end will say; STATUS_OK: not refused */
+    const char *refusal_detail;
+    bool answered, doomed; /* on that list */
+    bool writing;          /* what is added to the output now is ours, not evhttp's */
+};
+
+TAILQ_HEAD(exchange_list, http_exchange);
+
+struct http_server {
+    struct event_base *base;
+    struct evhttp *http;
+    struct evhttp_bound_socket *bound; /* NULL from the drain on */
+    struct evconnlistener *listener;
+    struct http_hooks hooks;
+    struct metrics *metrics;
+    struct exchange_list phases[PHASE_COUNT];
+    struct exchange_list answered; /* in this turn: their answers are to be written */
+    struct exchange_list doomed;   /* to be refused at the end of this turn */
+    struct http_exchange **by_fd;
+    size_t by_fd_size;
+    size_t connections, connections_max;
+    unsigned accepted;  /* in this turn */
+    uint64_t accept_ms; /* accepting is switched on again then, whatever happened */
+    uint64_t drain_ms;  /* since when; UINT64_MAX: not draining */
+    time_t date_s;
+    char date[DATE_BYTES]; /* the Date header of date_s */
+};
+
+static void exchange_enter(struct http_exchange *exchange, enum phase phase)
+{
+    struct http_server *server = exchange->server;
+    if (exchange->phase == phase)
+        return;
+    TAILQ_REMOVE(&server->phases[exchange->phase], exchange, phase_link);
+    TAILQ_INSERT_TAIL(&server->phases[phase], exchange, phase_link);
+    exchange->phase = phase;
+    exchange->since_ms = clock_monotonic_ms();
+}
+
+/* Off the list of answers that this turn is to write. */
+static void exchange_written(struct http_exchange *exchange)
+{
+    TAILQ_REMOVE(&exchange->server->answered, exchange, turn_link);
+    exchange->answered = false;
+}
+
+/* To be refused at the end of the turn, when evhttp's functions are off the stack. */
+static void exchange_doom(struct http_exchange *exchange, enum status status, const char *detail)
+{
+    if (exchange->doomed)
+        return;
+    if (exchange->answered)
+        exchange_written(exchange);
+    exchange->refusal = status;
+    exchange->refusal_detail = detail;
+    exchange->doomed = true;
+    TAILQ_INSERT_TAIL(&exchange->server->doomed, exchange, turn_link);
+}
+
+static void exchange_throw_away_input(struct http_exchange *exchange)
+{
+    struct evbuffer *input = bufferevent_get_input(exchange->bev);
+    (void)evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+/* Refused, and all whole requests before the bad bytes are answered: none of what is left may reach evhttp.
+ */
+static void exchange_end_at_refusal(struct http_exchange *exchange)
+{
+    if (exchange->handled < head_checker_requests(exchange->checker))
+        return;
+    exchange_throw_away_input(exchange);
+    exchange_doom(exchange, exchange->refusal, exchange->refusal_detail);
+}
+
+static enum phase phase_of_input(const struct http_exchange *exchange)
+{
+    static const enum phase phases[] = {
+        [HEAD_PHASE_IDLE] = PHASE_IDLE, [HEAD_PHASE_HEAD] = PHASE_HEAD, [HEAD_PHASE_BODY] = PHASE_BODY};
+    return phases[head_checker_phase(exchange->checker)];
+}
+
+static enum head_verdict check_input(struct http_exchange *exchange, struct evbuffer *input, size_t from)
+{
+    struct evbuffer_ptr at;
+    struct evbuffer_iovec parts[8];
+    size_t length = evbuffer_get_length(input);
+    while (from < length) {
+        ensure(evbuffer_ptr_set(input, &at, from, EVBUFFER_PTR_SET) == 0);
+        int count = evbuffer_peek(input, -1, &at, parts, ARRAY_LEN(parts));
+        for (int i = 0; i < count && i < (int)ARRAY_LEN(parts); i++) {
+            if (head_checker_feed(exchange->checker, parts[i].iov_base, parts[i].iov_len) == HEAD_REFUSED)
+                return HEAD_REFUSED;
+            from += parts[i].iov_len;
+        }
+    }
+    return HEAD_MORE;
+}
+
+/* Runs before evhttp sees the bytes. */
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+{
+    struct http_exchange *exchange = arg;
+    if (info->n_added == 0 || exchange->refusal != STATUS_OK)
+        return;
+    if (check_input(exchange, input, info->orig_size) == HEAD_REFUSED) {
+        exchange->refusal = head_checker_status(exchange->checker);
+        exchange->refusal_detail = head_checker_detail(exchange->checker);
+        if (exchange->phase < PHASE_WAITING)
+            exchange_end_at_refusal(exchange);
+        return;
+    }
+    if (exchange->phase < PHASE_WAITING)
+        exchange_enter(exchange, phase_of_input(exchange));
+}
+
+/* The net below the head checker: whatever evhttp writes by itself but "100 Continue" is replaced by our
+ * refusal. */
+static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+{
+    static const char go_on[] = "HTTP/1.1 100";
+    struct http_exchange *exchange = arg;
+    char begin[sizeof(go_on) - 1];
+    if (info->n_added == 0 || exchange->writing)
+        return;
+    if (evbuffer_copyout(output, begin, sizeof(begin)) == (ev_ssize_t)sizeof(begin) &&
+        memcmp(begin, go_on, sizeof(begin)) == 0)
+        return;
+    exchange_doom(exchange, STATUS_BAD_REQUEST, "the request cannot be understood");
+}
+
+/* For each connection accepted. evhttp's own object is not made yet: the rest is done at the end of the turn.
+ */
+static struct bufferevent *on_accept(struct event_base *base, void *arg)
+{
+    struct http_server *server = arg;
+    struct http_exchange *exchange = xcalloc(1, sizeof(*exchange));
+    exchange->server = server;
+    exchange->fd = -1;
+    exchange->checker = head_checker_new();
+    exchange->bev = bufferevent_socket_new(base, -1, 0);
+    ensure(exchange->bev != NULL);
+    ensure(evbuffer_add_cb(bufferevent_get_input(exchange->bev), on_input, exchange) != NULL);
+    ensure(evbuffer_add_cb(bufferevent_get_output(exchange->bev), on_output, exchange) != NULL);
+    bufferevent_setwatermark(exchange->bev, EV_READ, 0, HTTP_INPUT_BYTES);
+    bufferevent_incref(exchange->bev);
+    exchange->since_ms = clock_monotonic_ms();
+    TAILQ_INSERT_TAIL(&server->phases[PHASE_NEW], exchange, phase_link);
+    server->connections++;
+    metrics_add(server->metrics, METRIC_CONNECTIONS, 1);
+    metrics_add(server->metrics, METRIC_ACCEPTED, 1);
+    if (++server->accepted >= HTTP_ACCEPTS_PER_TURN || server->connections >= server->connections_max)
+        evconnlistener_disable(server->listener);
+    return exchange->bev;
+}
+
+static void on_accept_failed(struct evconnlistener *listener, void *arg)
+{
+    (void)arg; /* evhttp's */
+    log_warn("cannot accept connections for now: %m");
+    evconnlistener_disable(listener);
+}
+
+static void exchange_free(struct http_exchange *exchange)
+{
+    struct http_server *server = exchange->server;
+    if (exchange->answered)
+        exchange_written(exchange);
+    if (exchange->doomed)
+        TAILQ_REMOVE(&server->doomed, exchange, turn_link);
+    TAILQ_REMOVE(&server->phases[exchange->phase], exchange, phase_link);
+    if (exchange->fd >= 0)
+        server->by_fd[exchange->fd] = NULL;
+    head_checker_free(exchange->checker);
+    free(exchange);
+    server->connections--;
+    metrics_add(server->metrics, METRIC_CONNECTIONS, -1);
+}
+
+/* evhttp is about to free the connection, whoever asked for it. */
+static void on_closed(struct evhttp_connection *evcon, void *arg)
+{
+    struct http_exchange *exchange = arg;
+    struct http_server *server = exchange->server;
+    (void)evcon;
+    (void)evbuffer_remove_cb(bufferevent_get_input(exchange->bev), on_input, exchange);
+    (void)evbuffer_remove_cb(bufferevent_get_output(exchange->bev), on_output, exchange);
+    if (exchange->request != NULL) {
+        /* After an error evhttp has taken it off the connection, and leaves it to us. */
+        if (evhttp_request_get_connection(exchange->request) == NULL)
+            evhttp_request_free(exchange->request);
+        metrics_add(server->metrics, METRIC_CLIENTS_GONE, 1);
+        server->hooks.gone(server->hooks.arg, exchange->owner);
+    }
+    exchange_free(exchange);
+}
+
+static void by_fd_set(struct http_server *server, int fd, struct http_exchange *exchange)
+{
+    size_t size = server->by_fd_size > 0 ? server->by_fd_size : 256;
+    while (size <= (size_t)fd)
+        size *= 2;
+    if (size > server->by_fd_size) {
+        server->by_fd = xrealloc(server->by_fd, size * sizeof(server->by_fd[0]));
+        memset(server->by_fd + server->by_fd_size, 0, (size - server->by_fd_size) * sizeof(server->by_fd[0]));
+        server->by_fd_size = size;
+    }
+    server->by_fd[fd] = exchange;
+}
+
+/* evhttp's object for the connection stands as the argument of its callbacks by now; nothing was read yet. */
+static void exchange_adopt(struct http_exchange *exchange)
+{
+    void *evcon = NULL;
+    bufferevent_getcb(exchange->bev, NULL, NULL, NULL, &evcon);
+    if (evcon == NULL) { /* evhttp could not use it and let go of it */
+        (void)evbuffer_remove_cb(bufferevent_get_input(exchange->bev), on_input, exchange);
+        (void)evbuffer_remove_cb(bufferevent_get_output(exchange->bev), on_output, exchange);
+        bufferevent_decref(exchange->bev);
+        exchange_free(exchange);
+        return;
+    }
+    exchange->evcon = evcon;
+    exchange->fd = bufferevent_getfd(exchange->bev);
+    by_fd_set(exchange->server, exchange->fd, exchange);
+    evhttp_connection_set_closecb(exchange->evcon, on_closed, exchange);
+    exchange_enter(exchange, PHASE_IDLE);
+    bufferevent_decref(exchange->bev);
+}
+
+/* The answer is with the kernel. evhttp goes on to the next request, or closes. */
+static void on_answered(struct evhttp_request *request, void *arg)
+{
+    struct http_exchange *exchange = arg;
+    (void)request;
+    if (exchange->answered)
+        exchange_written(exchange);
+    exchange_enter(exchange, phase_of_input(exchange));
+    if (exchange->refusal != STATUS_OK)
+        exchange_end_at_refusal(exchange);
+}
+
+static void on_request(struct evhttp_request *request, void *arg)
+{
+    struct http_server *server = arg;
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+    struct http_exchange *exchange = server->by_fd[bufferevent_getfd(bev)];
+    exchange->request = request;
+    exchange->owner = NULL;
+    exchange->handled++;
+    exchange_enter(exchange, PHASE_WAITING);
+    evhttp_request_set_on_complete_cb(request, on_answered, exchange);
+    server->hooks.request(server->hooks.arg, exchange);
+}
+
+void http_exchange_set_owner(struct http_exchange *exchange, void *owner)
+{
+    exchange->owner = owner;
+}
+
+const char *http_exchange_method(const struct http_exchange *exchange)
+{
+    static const struct {
+        enum evhttp_cmd_type type;
+        const char *name;
+    } methods[] = {
+        {EVHTTP_REQ_GET, "GET"},     {EVHTTP_REQ_POST, "POST"},       {EVHTTP_REQ_HEAD, "HEAD"},
+        {EVHTTP_REQ_PUT, "PUT"},     {EVHTTP_REQ_DELETE, "DELETE"},   {EVHTTP_REQ_PATCH, "PATCH"},
+        {EVHTTP_REQ_TRACE, "TRACE"}, {EVHTTP_REQ_OPTIONS, "OPTIONS"}, {EVHTTP_REQ_CONNECT, "CONNECT"},
+    };
+    enum evhttp_cmd_type type = evhttp_request_get_command(exchange->request);
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        if (methods[i].type == type)
+            return methods[i].name;
+    return "";
+}
+
+const char *http_exchange_target(const struct http_exchange *exchange)
+{
+    const char *target = evhttp_request_get_uri(exchange->request);
+    if (target[0] == '/' || strcmp(target, "*") == 0)
+        return target;
+    /* RFC 9112 3.2.2: a server must take the absolute form too */
+    const char *authority = strstr(target, "://");
+    const char *path = authority != NULL ? strchr(authority + 3, '/') : NULL;
+    return path != NULL ? path : "/";
+}
+
+const char *http_exchange_header(const struct http_exchange *exchange, const char *name)
+{
+    return evhttp_find_header(evhttp_request_get_input_headers(exchange->request), name);
+}
+
+const char *http_exchange_body(const struct http_exchange *exchange, size_t *length)
+{
+    struct evbuffer *body = evhttp_request_get_input_buffer(exchange->request);
+    *length = evbuffer_get_length(body);
+    return *length > 0 ? (const char *)evbuffer_pullup(body, -1) : NULL;
+}
+
+static const char *server_date(struct http_server *server)
+{
+    time_t now_s = (time_t)(clock_wall_ms() / 1000);
+    struct tm parts;
+    if (now_s != server->date_s || server->date[0] == '\0') {
+        server->date_s = now_s;
+        (void)strftime(server->date, sizeof(server->date), "%a, %d %b %Y %H:%M:%S GMT",
+                       gmtime_r(&now_s, &parts));
+    }
+    return server->date;
+}
+
+/* Whether `token` is in a comma-separated list. */
+static bool list_has(const char *list, const char *token)
+{
+    size_t length = strlen(token);
+    while (*list != '\0') {
+        list += strspn(list, ", \t");
+        size_t item = strcspn(list, ", \t");
+        if (item == length && strncasecmp(list, token, length) == 0)
+            return true;
+        list += item;
+    }
+    return false;
+}
+
+/* evhttp sees no more than a first Connection header of one word. */
+static bool client_closes(struct evhttp_request *request)
+{
+    struct evkeyval *header;
+    TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next)
+    if (strcasecmp(header->key, "Connection") == 0 && list_has(header->value, "close"))
+        return true;
+    return false;
+}
+
+void http_exchange_answer(struct http_exchange *exchange, const struct http_answer *answer)
+{
+    struct http_server *server = exchange->server;
+    struct evhttp_request *request = exchange->request;
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    bool bodiless = answer->status == 204 || answer->status == 304;
+    char length[LENGTH_BYTES];
+    ensure(request != NULL);
+    (void)evhttp_add_header(headers, "Date", server_date(server));
+    for (size_t i = 0; i < answer->header_count; i++)
+        (void)evhttp_add_header(headers, answer->headers[i].name, answer->headers[i].value);
+    if (server->drain_ms != UINT64_MAX || client_closes(request))
+        (void)evhttp_add_header(headers, "Connection", "close");
+    if (!bodiless) {
+        snprintf(length, sizeof(length), "%zu", answer->body_length);
+        (void)evhttp_add_header(headers, "Content-Length", length);
+    }
+    if (!bodiless && answer->body_length > 0 && evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
+        ensure(evbuffer_add(evhttp_request_get_output_buffer(request), answer->body, answer->body_length) ==
+               0);
+    exchange->request = NULL;
+    exchange->owner = NULL;
+    exchange_enter(exchange, PHASE_ANSWERING);
+    exchange->answered = true;
+    TAILQ_INSERT_TAIL(&server->answered, exchange, turn_link);
+    exchange->writing = true;
+    evhttp_send_reply(request, (int)answer->status, problem_title(answer->status), NULL);
+    exchange->writing = false;
+}
+
+/* Written at once rather than when epoll says so: that spares the usual answer two system calls and a turn of
+ * the loop. What does not fit, and any error, is left to the write event, which is on already. */
+static void exchange_write(struct http_exchange *exchange)
+{
+    struct evbuffer *output = bufferevent_get_output(exchange->bev);
+    exchange_written(exchange);
+    (void)evbuffer_unfreeze(output, 1);
+    (void)evbuffer_write(output, exchange->fd);
+    (void)evbuffer_freeze(output, 1);
+    if (evbuffer_get_length(output) == 0)
+        bufferevent_trigger(exchange->bev, EV_WRITE, 0); /* may free the exchange */
+}
+
+/* A connection that was taken away from evhttp ends here; evhttp frees its object all the same. */
+static void exchange_close(struct http_exchange *exchange)
+{
+    evhttp_connection_free(exchange->evcon);
+}
+
+/* What still comes is thrown away, or closing would reset the connection under the answer that the client is
+ * reading. */
+static void on_refused_input(struct bufferevent *bev, void *arg)
+{
+    struct evbuffer *input = bufferevent_get_input(bev);
+    (void)arg;
+    (void)evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+static void on_refusal_written(struct bufferevent *bev, void *arg)
+{
+    struct http_exchange *exchange = arg;
+    (void)bufferevent_disable(bev, EV_WRITE);
+    (void)shutdown(exchange->fd, SHUT_WR);
+}
+
+static void on_refused_event(struct bufferevent *bev, short what, void *arg)
+{
+    (void)bev, (void)what;
+    exchange_close(arg);
+}
+
+static void write_refusal(struct http_exchange *exchange, struct evbuffer *output,
+                          const struct http_answer *answer)
+{
+    evbuffer_add_printf(output, "HTTP/1.1 %u %s\r\nDate: %s\r\n", answer->status,
+                        problem_title(answer->status), server_date(exchange->server));
+    for (size_t i = 0; i < answer->header_count; i++)
+        evbuffer_add_printf(output, "%s: %s\r\n", answer->headers[i].name, answer->headers[i].value);
+    evbuffer_add_printf(output, "Connection: close\r\nContent-Length: %zu\r\n\r\n", answer->body_length);
+    ensure(evbuffer_add(output, answer->body, answer->body_length) == 0);
+}
+
+/* Takes the connection away from evhttp, says why, and lets it end. */
+static void exchange_refuse(struct http_exchange *exchange)
+{
+    struct http_server *server = exchange->server;
+    struct evbuffer *output = bufferevent_get_output(exchange->bev);
+    struct http_answer answer = {0};
+    TAILQ_REMOVE(&server->doomed, exchange, turn_link);
+    exchange->doomed = false;
+    server->hooks.refused(server->hooks.arg, exchange->refusal, exchange->refusal_detail, &answer);
+    bufferevent_setcb(exchange->bev, on_refused_input, on_refusal_written, on_refused_event, exchange);
+    (void)evbuffer_unfreeze(output, 1);
+    (void)evbuffer_drain(output, evbuffer_get_length(output));
+    (void)evbuffer_freeze(output, 1);
+    exchange_throw_away_input(exchange);
+    exchange_enter(exchange, PHASE_REFUSING);
+    exchange->writing = true;
+    write_refusal(exchange, output, &answer);
+    (void)bufferevent_enable(exchange->bev, EV_READ | EV_WRITE);
+}
+
+/* Without this the kernel would keep offering the rest of the answer to a client that does not read. */
+static void exchange_reset(struct http_exchange *exchange)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(exchange->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    exchange_close(exchange);
+}
+
+static void exchange_is_late(struct http_exchange *exchange)
+{
+    struct http_server *server = exchange->server;
+    metrics_add(server->metrics, METRIC_CLIENT_TIMEOUTS, exchange->phase == PHASE_REFUSING ? 0 : 1);
+    if (exchange->phase == PHASE_HEAD || exchange->phase == PHASE_BODY) {
+        exchange_doom(exchange, STATUS_REQUEST_TIMEOUT, NULL);
+        exchange_refuse(exchange);
+    } else if (exchange->phase == PHASE_ANSWERING) {
+        exchange_reset(exchange);
+    } else {
+        exchange_close(exchange);
+    }
+}
+
+static void close_late(struct http_server *server, uint64_t now_ms)
+{
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        struct http_exchange *exchange;
+        while (phase_timeouts_ms[i] != 0 && (exchange = TAILQ_FIRST(&server->phases[i])) != NULL &&
+               exchange->since_ms + phase_timeouts_ms[i] <= now_ms)
+            exchange_is_late(exchange);
+    }
+}
+
+static void close_idle(struct http_server *server)
+{
+    struct http_exchange *exchange;
+    while ((exchange = TAILQ_FIRST(&server->phases[PHASE_IDLE])) != NULL)
+        exchange_close(exchange);
+}
+
+static void accept_again(struct http_server *server, uint64_t now_ms)
+{
+    bool paused = server->accepted >= HTTP_ACCEPTS_PER_TURN;
+    server->accepted = 0;
+    if (server->listener == NULL || server->connections >= server->connections_max)
+        return;
+    if (paused || now_ms >= server->accept_ms) {
+        evconnlistener_enable(server->listener);
+        server->accept_ms = now_ms + ACCEPT_RETRY_MS;
+    }
+}
+
+void http_server_turn(struct http_server *server, uint64_t now_ms)
+{
+    struct http_exchange *exchange;
+    while ((exchange = TAILQ_FIRST(&server->phases[PHASE_NEW])) != NULL)
+        exchange_adopt(exchange);
+    while ((exchange = TAILQ_FIRST(&server->answered)) != NULL)
+        exchange_write(exchange);
+    while ((exchange = TAILQ_FIRST(&server->doomed)) != NULL) {
+        metrics_add(server->metrics, METRIC_REFUSED_HEADS, 1);
+        exchange_refuse(exchange);
+    }
+    close_late(server, now_ms);
+    if (server->drain_ms != UINT64_MAX && now_ms >= server->drain_ms + HTTP_DRAIN_IDLE_MS)
+        close_idle(server);
+    accept_again(server, now_ms);
+}
+
+uint64_t http_server_next_ms(const struct http_server *server)
+{
+    uint64_t next_ms = UINT64_MAX;
+    for (size_t i = 0; i < PHASE_COUNT; i++) {
+        const struct http_exchange *first = TAILQ_FIRST(&server->phases[i]);
+        if (phase_timeouts_ms[i] != 0 && first != NULL && first->since_ms + phase_timeouts_ms[i] < next_ms)
+            next_ms = first->since_ms + phase_timeouts_ms[i];
+    }
+    if (server->drain_ms != UINT64_MAX && !TAILQ_EMPTY(&server->phases[PHASE_IDLE]) &&
+        server->drain_ms + HTTP_DRAIN_IDLE_MS < next_ms)
+        next_ms = server->drain_ms + HTTP_DRAIN_IDLE_MS;
+    return next_ms;
+}
+
+void http_server_drain(struct http_server *server, uint64_t now_ms)
+{
+    if (server->drain_ms != UINT64_MAX)
+        return;
+    server->drain_ms = now_ms;
+    evhttp_del_accept_socket(server->http, server->bound);
+    server->bound = NULL;
+    server->listener = NULL;
+}
+
+size_t http_server_connections(const struct http_server *server)
+{
+    return server->connections;
+}
+
+struct http_server *http_server_new(struct event_base *base, int listen_fd, size_t connections_max,
+                                    const struct http_hooks *hooks, struct metrics *metrics)
+{
+    struct http_server *server = xcalloc(1, sizeof(*server));
+    server->base = base;
+    server->hooks = *hooks;
+    server->metrics = metrics;
+    server->connections_max = connections_max;
+    server->drain_ms = UINT64_MAX;
+    for (size_t i = 0; i < PHASE_COUNT; i++)
+        TAILQ_INIT(&server->phases[i]);
+    TAILQ_INIT(&server->answered);
+    TAILQ_INIT(&server->doomed);
+    server->http = evhttp_new(base);
+    server->listener =
+        evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE, 0, listen_fd);
+    ensure(server->http != NULL);
+    if (server->listener == NULL)
+        fatal_exit(EXIT_OS, "cannot listen on descriptor %d: %m", listen_fd);
+    evconnlistener_set_error_cb(server->listener, on_accept_failed);
+    server->bound = evhttp_bind_listener(server->http, server->listener);
+    ensure(server->bound != NULL);
+    evhttp_set_max_headers_size(server->http, EVHTTP_HEAD_MAX);
+    evhttp_set_max_body_size(server->http, EVHTTP_BODY_MAX);
+    evhttp_set_default_content_type(server->http, NULL);
+    evhttp_set_allowed_methods(server->http, EVHTTP_ALL_METHODS);
+    evhttp_set_bevcb(server->http, on_accept, server);
+    evhttp_set_gencb(server->http, on_request, server);
+    return server;
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (server == NULL)
+        return;
+    while (!TAILQ_EMPTY(&server->phases[PHASE_NEW]))
+        exchange_adopt(TAILQ_FIRST(&server->phases[PHASE_NEW]));
+    evhttp_free(server->http);
+    free(server->by_fd);
+    free(server);
+}

@@ -1,0 +1,90 @@
+/* forumd-gateway: the master, or (--worker, started by the master) one worker. */
+#include <bsd/unistd.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/fatal.h"
+#include "common/limits.h"
+#include "common/listen_address.h"
+#include "common/log.h"
+#include "common/options.h"
+#include "gateway/master.h"
+#include "gateway/options.h"
+#include "gateway/worker.h"
+#include "proto/domains.h"
+
+#define FD_MAX 1000000
+
+static const char *const on_off[] = {"off", "on", NULL};
+
+static void parse(struct gateway_options *options, int argc, char **argv)
+{
+    unsigned access_log = options->access_log;
+    const struct option_row rows[] = {
+        {"listen", OPTION_STRING, &options->listen, 0, 0, NULL, "ADDRESS:PORT", "where clients connect"},
+        {"workers", OPTION_UINT, &options->workers, 0, LIMIT_WORKERS / 2, NULL, "N",
+         "worker processes, 0: one a core"},
+        {"auth", OPTION_CHOICE, &options->auth, 0, 0, gateway_auth_modes, "MODE", "open or required"},
+        {"port-base", OPTION_UINT, &options->port_base, 1024, DOMAIN_PORT_BASE_MAX, NULL, "N",
+         "engines listen on N + 1, N + 2, ..."},
+        {"mac-key", OPTION_STRING, &options->mac_key, 0, 0, NULL, "FILE", "key of the batches"},
+        {"cors-origins", OPTION_STRING, &options->cors_origins, 0, 0, NULL, "LIST",
+         "origins whose pages may read answers, comma-separated"},
+        {"log-level", OPTION_CHOICE, &options->log_level, 0, 0, gateway_log_levels, "LEVEL",
+         "error, warn, notice, info or debug"},
+        {"access-log", OPTION_CHOICE, &access_log, 0, 0, on_off, "on|off", "one line per request"},
+        {"deadline", OPTION_UINT, &options->deadline_ms, 50, 60000, NULL, "MS", "time a request has, ms"},
+        {"hang-timeout", OPTION_UINT, &options->hang_timeout_ms, 100, 600000, NULL, "MS",
+         "a worker silent that long is restarted"},
+        {"worker", OPTION_UINT, &options->worker_slot, 0, LIMIT_WORKERS, NULL, "SLOT", NULL},
+        {"listen-fd", OPTION_UINT, &options->listen_fd, 0, FD_MAX, NULL, "FD", NULL},
+        {"metrics-fd", OPTION_UINT, &options->metrics_fd, 0, FD_MAX, NULL, "FD", NULL},
+        {"metrics-slots", OPTION_UINT, &options->metrics_slots, 0, 2 * LIMIT_WORKERS, NULL, "N", NULL},
+    };
+    if (options_parse("forumd-gateway [flags]", rows, ARRAY_LEN(rows), argc, argv) != 0)
+        fatal_exit(EXIT_USAGE, "unexpected argument: %s", argv[argc - 1]);
+    options->access_log = access_log != 0;
+}
+
+static void check(const struct gateway_options *options)
+{
+    if (options->mac_key == NULL)
+        fatal_exit(EXIT_USAGE, "--mac-key is missing");
+    if (options->auth == AUTH_REQUIRED)
+        fatal_exit(EXIT_CONFIG, "--auth required: this build has no log-in yet; only open is available");
+    if (listen_address_port(options->listen) == 0)
+        fatal_exit(EXIT_USAGE, "--listen %s is not an address and port", options->listen);
+    if (!listen_address_is_loopback(options->listen))
+        fatal_exit(
+            EXIT_CONFIG,
+            "--auth open lets anybody act as anybody: it is refused on %s, which is not a loopback address",
+            options->listen);
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    setproctitle_init(argc, argv, environment);
+    struct gateway_options options = {
+        .listen = "127.0.0.1:8080",
+        .auth = AUTH_OPEN,
+        .port_base = DOMAIN_PORT_BASE_DEFAULT,
+        .log_level = LOG_LEVEL_INFO,
+        .access_log = true,
+        .deadline_ms = LIMIT_DEADLINE_MS,
+        .hang_timeout_ms = 2000,
+        .worker_slot = WORKER_SLOT_NONE,
+    };
+    parse(&options, argc, argv);
+    if (sodium_init() < 0)
+        fatal_exit(EXIT_OS, "libsodium cannot start");
+    if (options.worker_slot != WORKER_SLOT_NONE) {
+        setproctitle("worker %u", options.worker_slot + 1);
+        log_open("worker", (enum log_level)options.log_level);
+        return worker_main(&options);
+    }
+    check(&options);
+    setproctitle("master");
+    log_open("gateway", (enum log_level)options.log_level);
+    return master_run(&options);
+}

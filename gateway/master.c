@@ -1,0 +1,222 @@
+#include "gateway/master.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/fatal.h"
+#include "common/lifeline.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/notify.h"
+#include "common/supervise.h"
+#include "gateway/listen_socket.h"
+#include "gateway/metrics.h"
+
+#define GENERATIONS 2 /* the serving workers, and during a reload those that take over */
+#define WORKERS_MAX (LIMIT_CHILDREN / GENERATIONS)
+#define DRAIN_MS    15000 /* of a retired worker: idle connections are closed after 5 s, busy ones by 10 s */
+/* At a stop, below the time that the master's own supervisor gives (LIMIT_STOP_MS). */
+#define STOP_MS        (LIMIT_STOP_MS - 500)
+#define PATIENCE_MS    5000 /* a master that was restarted waits for the port that old workers still hold */
+#define ARGUMENTS_MAX  32
+#define ARGUMENT_BYTES 24
+
+struct master {
+    const struct gateway_options *options;
+    char program[PATH_MAX]; /* by its path: a reload runs what was installed meanwhile */
+    unsigned workers;       /* of one generation */
+    int listen_fd, metrics_fd;
+    struct supervisor *supervisor;
+    struct notify *notify;
+    struct child *serving[WORKERS_MAX];
+    struct child *taking_over[WORKERS_MAX]; /* during a reload */
+    unsigned generation;                    /* whose slots the serving ones have */
+    bool reloading, reload_again;
+};
+
+/* The numbers among a worker's arguments, as text. */
+struct worker_arguments {
+    const char *argv[ARGUMENTS_MAX];
+    size_t count;
+    char numbers[ARGUMENTS_MAX][ARGUMENT_BYTES];
+};
+
+static void add_text(struct worker_arguments *arguments, const char *flag, const char *value)
+{
+    ensure(arguments->count + 3 < ARGUMENTS_MAX);
+    arguments->argv[arguments->count++] = flag;
+    arguments->argv[arguments->count++] = value;
+    arguments->argv[arguments->count] = NULL;
+}
+
+static void add_number(struct worker_arguments *arguments, const char *flag, unsigned value)
+{
+    char *text = arguments->numbers[arguments->count];
+    snprintf(text, ARGUMENT_BYTES, "%u", value);
+    add_text(arguments, flag, text);
+}
+
+static struct child *start_worker(struct master *master, unsigned slot)
+{
+    const struct gateway_options *options = master->options;
+    struct worker_arguments arguments = {.argv = {master->program}, .count = 1};
+    add_number(&arguments, "--worker", slot);
+    add_number(&arguments, "--listen-fd", (unsigned)master->listen_fd);
+    add_number(&arguments, "--metrics-fd", (unsigned)master->metrics_fd);
+    add_number(&arguments, "--metrics-slots", GENERATIONS * master->workers);
+    add_text(&arguments, "--listen", options->listen);
+    add_text(&arguments, "--auth", gateway_auth_modes[options->auth]);
+    add_number(&arguments, "--port-base", options->port_base);
+    add_text(&arguments, "--mac-key", options->mac_key);
+    add_text(&arguments, "--log-level", gateway_log_levels[options->log_level]);
+    add_text(&arguments, "--access-log", options->access_log ? "on" : "off");
+    add_number(&arguments, "--deadline", options->deadline_ms);
+    add_number(&arguments, "--hang-timeout", options->hang_timeout_ms);
+    if (options->cors_origins != NULL)
+        add_text(&arguments, "--cors-origins", options->cors_origins);
+    char name[32];
+    snprintf(name, sizeof(name), "worker %u", slot + 1);
+    int inherit[] = {master->listen_fd, master->metrics_fd};
+    struct child_spec spec = {
+        .name = name,
+        .argv = arguments.argv,
+        .inherit_fds = inherit,
+        .inherit_count = ARRAY_LEN(inherit),
+        .hang_timeout_ms = options->hang_timeout_ms,
+        .stop_timeout_ms = STOP_MS,
+    };
+    return supervisor_add(master->supervisor, &spec);
+}
+
+static void on_reload(void *arg)
+{
+    struct master *master = arg;
+    /* The slots of the generation before must be free before another reload takes them. */
+    if (master->reloading || supervisor_count(master->supervisor) != master->workers) {
+        master->reload_again = true;
+        return;
+    }
+    log_info("reloading: starting new workers workers=%u", master->workers);
+    master->reloading = true;
+    unsigned first_slot = (1 - master->generation) * master->workers;
+    for (unsigned i = 0; i < master->workers; i++)
+        master->taking_over[i] = start_worker(master, first_slot + i);
+}
+
+/* All new workers serve: the old ones finish what they have. */
+static void finish_reload(struct master *master)
+{
+    for (unsigned i = 0; i < master->workers; i++)
+        if (child_state(master->taking_over[i]) != CHILD_RUNNING)
+            return;
+    for (unsigned i = 0; i < master->workers; i++) {
+        supervisor_retire(master->supervisor, master->serving[i], DRAIN_MS);
+        master->serving[i] = master->taking_over[i];
+        master->taking_over[i] = NULL;
+    }
+    master->generation = 1 - master->generation;
+    master->reloading = false;
+    log_info("reloaded: new workers serve, old ones drain");
+}
+
+static void on_turn(void *arg)
+{
+    struct master *master = arg;
+    notify_alive(master->notify, clock_monotonic_ms());
+    if (master->reloading)
+        finish_reload(master);
+    if (master->reload_again) {
+        master->reload_again = false;
+        on_reload(master); /* or once more later */
+    }
+}
+
+static void on_all_ready(void *arg)
+{
+    struct master *master = arg;
+    log_info("serving listen=%s workers=%u", master->options->listen, master->workers);
+    notify_ready(master->notify);
+}
+
+static void on_stopping(void *arg)
+{
+    struct master *master = arg;
+    notify_stopping(master->notify);
+}
+
+static int make_metrics_page(unsigned slots)
+{
+    int fd = memfd_create("forumd-metrics", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, (off_t)metrics_page_bytes(slots)) != 0)
+        fatal_exit(EXIT_OS, "cannot make the metrics page: %s", strerror(errno));
+    return fd;
+}
+
+static unsigned worker_count(const struct gateway_options *options)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = options->workers > 0 ? options->workers : (unsigned)(cores > 0 ? cores : 1);
+    return count < WORKERS_MAX ? count : WORKERS_MAX;
+}
+
+static void find_program(char *out, size_t size)
+{
+    ssize_t length = readlink("/proc/self/exe", out, size - 1);
+    if (length < 0)
+        fatal_exit(EXIT_OS, "cannot find this program's own path: %s", strerror(errno));
+    out[length] = '\0';
+}
+
+static bool was_restarted(void)
+{
+    const char *restarts = getenv("FORUMD_RESTARTS");
+    return restarts != NULL && strtoul(restarts, NULL, 10) > 0;
+}
+
+/* False: the parent went while the port was waited for. */
+static bool master_listen(struct master *master, int lifeline_fd)
+{
+    const char *address = master->options->listen;
+    master->listen_fd = listen_socket_open(address, was_restarted() ? PATIENCE_MS : 0, lifeline_fd);
+    if (master->listen_fd < 0)
+        return false;
+    /* The service manager's socket may be another than --listen says. */
+    if (master->options->auth == AUTH_OPEN && !listen_socket_is_loopback(master->listen_fd))
+        fatal_exit(EXIT_CONFIG, "--auth open is refused: the socket's address is not a loopback address");
+    return true;
+}
+
+int master_run(const struct gateway_options *options)
+{
+    struct master master = {.options = options, .workers = worker_count(options), .notify = notify_open()};
+    int lifeline_fd = lifeline_open();
+    find_program(master.program, sizeof(master.program));
+    if (!master_listen(&master, lifeline_fd)) {
+        notify_close(master.notify);
+        return EXIT_SUCCESS;
+    }
+    master.metrics_fd = make_metrics_page(GENERATIONS * master.workers);
+    master.supervisor = supervisor_new(NULL, NULL);
+    for (unsigned i = 0; i < master.workers; i++)
+        master.serving[i] = start_worker(&master, i);
+    struct supervisor_hooks hooks = {
+        .reload = on_reload,
+        .turn = on_turn,
+        .all_ready = on_all_ready,
+        .stopping = on_stopping,
+        .arg = &master,
+        .turn_interval_ms = notify_interval_ms(master.notify),
+    };
+    int code = supervisor_run(master.supervisor, &hooks, lifeline_fd);
+    supervisor_free(master.supervisor);
+    notify_close(master.notify);
+    close(master.listen_fd);
+    close(master.metrics_fd);
+    return code;
+}

@@ -1,0 +1,34 @@
+#include "gateway/message_fields.h"
+
+#include <stddef.h>
+
+bool message_u64(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
+                 uint64_t *value)
+{
+    unsigned index;
+    if (schema_field_by_name(schema, name, &index) == NULL)
+        return false;
+    const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
+    const char *base = (const char *)message;
+    if (field->type != PROTOBUF_C_TYPE_UINT64 || field->label != PROTOBUF_C_LABEL_OPTIONAL ||
+        !*(const protobuf_c_boolean *)(const void *)(base + field->quantifier_offset))
+        return false;
+    *value = *(const uint64_t *)(const void *)(base + field->offset);
+    return true;
+}
+
+const struct schema_field *message_actor_field(const struct schema_message *schema)
+{
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
+        if (schema->fields[i].actor)
+            return &schema->fields[i];
+    return NULL;
+}
+
+const struct schema_field *message_first_id(const struct schema_message *schema)
+{
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
+        if (schema->fields[i].id != ID_NONE)
+            return &schema->fields[i];
+    return NULL;
+}

@@ -1,0 +1,17 @@
+/* Reading one field of any message by its schema. */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attributes.h"
+#include "proto/schema.h"
+
+/* An optional uint64 by name. False: the message has no such field, or it is absent. */
+bool message_u64(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
+                 uint64_t *value) MUST_USE;
+/* The acting user's field of a command; NULL: it has none. */
+const struct schema_field *message_actor_field(const struct schema_message *schema);
+/* The first id of a message: the thing itself. NULL: it has none. */
+const struct schema_field *message_first_id(const struct schema_message *schema);

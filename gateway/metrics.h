@@ -1,0 +1,63 @@
+/*
+ * Counters of all workers in one shared page (a memfd that the master makes and every worker maps): a slot
+ * each, which outlives the worker. Relaxed C11 atomics, no locks: a worker killed at any instruction leaves
+ * them usable. Any worker can print the sums.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attributes.h"
+#include "gateway/json_encode.h"
+#include "proto/domains.h"
+
+/* How large the memfd must be; for the master. */
+size_t metrics_page_bytes(unsigned slots) MUST_USE;
+
+struct metrics; /* a worker's view: the page and its own slot */
+
+/* `fd` -1 (unit tests): a private page. A page laid out by another version of the program is left alone, and
+ * counted into a private one. Sets the slot's gauges to 0: its last worker is gone. Exits (EXIT_OS) when it
+ * cannot be mapped. */
+struct metrics *metrics_open(int fd, unsigned slots, unsigned slot) MUST_USE;
+void metrics_close(struct metrics *metrics);
+
+/* Counted by name; all but METRIC_CONNECTIONS only grow. */
+#define METRICS_TABLE(X)                                                                                     \
+    X(CONNECTIONS, "http_connections", "gauge", "open client connections")                                   \
+    X(ACCEPTED, "http_accepted_total", "counter", "client connections accepted")                             \
+    X(REFUSED_HEADS, "http_refused_heads_total", "counter", "requests refused by the head checker")          \
+    X(CLIENT_TIMEOUTS, "http_client_timeouts_total", "counter",                                              \
+      "connections closed at a deadline for the client")                                                     \
+    X(CLIENTS_GONE, "http_clients_gone_total", "counter", "clients that left before their answer")           \
+    X(BATCHES, "gateway_batches_total", "counter", "batches sent to engines")                                \
+    X(FRAMES, "gateway_frames_total", "counter", "request frames sent to engines")                           \
+    X(DEFERRED, "gateway_deferred_total", "counter", "frames that engines deferred")                         \
+    X(RETRIES, "gateway_retries_total", "counter", "frames sent again after an engine died")                 \
+    X(RESETS, "gateway_resets_total", "counter", "calls that ended with a broken connection")                \
+    X(TIMEOUTS, "gateway_timeouts_total", "counter", "batches that were not answered in time")               \
+    X(EXPIRED, "gateway_expired_total", "counter", "requests that met their deadline")                       \
+    X(OVERLOADED, "gateway_overloaded_total", "counter", "requests refused because a queue was full")        \
+    X(CIRCUIT_REFUSED, "gateway_circuit_refused_total", "counter",                                           \
+      "requests refused while a circuit was open")                                                           \
+    X(BAD_MACS, "gateway_bad_macs_total", "counter", "replies dropped because of a wrong MAC")               \
+    X(BAD_REPLIES, "gateway_bad_replies_total", "counter", "replies dropped because they could not be read")
+
+enum metric {
+#define X(NAME, name, type, help) METRIC_##NAME,
+    METRICS_TABLE(X)
+#undef X
+        METRIC_COUNT,
+};
+
+void metrics_add(struct metrics *metrics, enum metric metric, int64_t amount);
+/* The route's index in routes[], or METRICS_NO_ROUTE. */
+#define METRICS_NO_ROUTE ((size_t)-1)
+void metrics_request(struct metrics *metrics, size_t route, unsigned http_status, uint64_t took_us);
+void metrics_batch(struct metrics *metrics, unsigned frames);
+
+/* Prometheus text of the sums over all slots. */
+void metrics_print(const struct metrics *metrics, struct text *out);
+/* One value, summed; for tests and /metrics. */
+int64_t metrics_sum(const struct metrics *metrics, enum metric metric) MUST_USE;

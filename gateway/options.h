@@ -1,0 +1,39 @@
+/*
+ * What the gateway was told. main.c parses it once; the master passes on what a worker needs by the same
+ * flags (plus the hidden ones) when it starts one. Texts point into argv or the environment and stay.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum auth_mode {
+    AUTH_OPEN,     /* without a token the actor is whom the request names; loopback only */
+    AUTH_REQUIRED, /* writes, feeds and messages need a token */
+};
+
+#define WORKER_SLOT_NONE 0xffffffffu /* this process is the master */
+
+struct gateway_options {
+    const char *listen;       /* "127.0.0.1:8080" */
+    unsigned workers;         /* 0: as many as cores */
+    unsigned auth;            /* enum auth_mode */
+    unsigned port_base;       /* engines listen on port_base + domain */
+    const char *mac_key;      /* path of the key file (proto/frame.h) */
+    const char *cors_origins; /* comma-separated origins that may read answers, "*": all; NULL or "": none */
+    unsigned log_level;       /* enum log_level */
+    bool access_log;          /* one line per request at info */
+    unsigned deadline_ms;     /* a request's time from its arrival */
+    unsigned hang_timeout_ms; /* the master restarts a worker whose loop stands still that long */
+
+    /* Hidden: from the master to its workers. Workers and, for counters, their places in the shared page are
+     * numbered from 0. */
+    unsigned worker_slot; /* WORKER_SLOT_NONE in the master */
+    unsigned listen_fd;   /* bound, listening, non-blocking */
+    unsigned metrics_fd;  /* memfd of metrics_page_bytes(metrics_slots) bytes (metrics.h), zeroed at first */
+    unsigned metrics_slots; /* places in it; worker_slot is below */
+};
+
+/* Names of the values of `auth` and `log_level`, NULL-terminated. */
+extern const char *const gateway_auth_modes[];
+extern const char *const gateway_log_levels[];

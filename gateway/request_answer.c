@@ -1,0 +1,176 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/fatal.h"
+#include "common/log.h"
+#include "gateway/access_log.h"
+#include "gateway/answer.h"
+#include "gateway/problem.h"
+#include "gateway/request_state.h"
+
+#define TYPE_JSON        "application/json"
+#define TYPE_PROBLEM     "application/problem+json"
+#define RETRY_AFTER_S    "1"
+#define ALLOW_EVERYWHERE "GET, HEAD, POST, OPTIONS"
+
+void request_make_id_text(struct requests *requests, char *out)
+{
+    snprintf(out, REQUEST_ID_TEXT_MAX + 1, "%016" PRIx64 "-%" PRIu64, requests->services.ids->run_id,
+             ++requests->made_ids);
+}
+
+void request_release(struct request *request)
+{
+    struct requests *requests = request->requests;
+    TAILQ_REMOVE(&requests->busy, request, link);
+    if (request->held_capacity > REQUEST_HELD_KEPT) {
+        free(request->held);
+        request->held = NULL;
+        request->held_capacity = 0;
+    }
+    if (requests->unused_count >= REQUESTS_KEPT) {
+        free(request->held);
+        free(request);
+        return;
+    }
+    TAILQ_INSERT_HEAD(&requests->unused, request, link);
+    requests->unused_count++;
+}
+
+static size_t route_index(const struct route *route)
+{
+    return route != NULL ? (size_t)(route - routes) : METRICS_NO_ROUTE;
+}
+
+static void request_log(const struct request *request, unsigned http_status, uint64_t took_us)
+{
+    const char *target = http_exchange_target(request->exchange);
+    struct access_entry entry = {
+        .method = request->method,
+        .route = request->route != NULL ? request->route->path : NULL,
+        .path = arena_strndup(request->requests->arena, target, strcspn(target, "?")),
+        .status = http_status,
+        .took_us = took_us,
+        .request_id = request->id_text,
+        .engine = request->engine,
+        .batch_size = request->batch_size,
+    };
+    access_log_write(&entry);
+}
+
+static void add_common(struct request *request, struct http_answer *answer, const char *preflight)
+{
+    const struct request_services *services = &request->requests->services;
+    answer_add(answer, "X-Request-Id", request->id_text);
+    answer_add_cors(answer, services->options->cors_origins,
+                    http_exchange_header(request->exchange, "Origin"), preflight);
+}
+
+/* The end of a request. */
+static void request_finish(struct request *request, struct http_answer *answer)
+{
+    struct requests *requests = request->requests;
+    uint64_t took_us = clock_monotonic_us() - request->arrival_us;
+    metrics_request(requests->services.metrics, route_index(request->route), answer->status, took_us);
+    if (requests->services.options->access_log && log_enabled(LOG_LEVEL_INFO))
+        request_log(request, answer->status, took_us);
+    http_exchange_answer(request->exchange, answer);
+    request_release(request);
+}
+
+static bool request_is_read(const struct request *request)
+{
+    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+static void finish_with_body(struct request *request, struct http_answer *answer, const char *content_type)
+{
+    struct requests *requests = request->requests;
+    answer->body = requests->body.bytes;
+    answer->body_length = requests->body.length;
+    add_common(request, answer, NULL);
+    if (answer->status == 200 && request_is_read(request)) {
+        answer_add(answer, "Cache-Control", "no-cache"); /* may be kept, and is asked for again by its ETag */
+        if (answer_add_etag(answer, requests->arena,
+                            http_exchange_header(request->exchange, "If-None-Match")))
+            answer->status = 304;
+    }
+    if (answer->status != 304)
+        answer_add(answer, "Content-Type", content_type);
+    request_finish(request, answer);
+}
+
+static void add_status_fields(struct http_answer *answer, unsigned http_status, const char *allow)
+{
+    answer->status = http_status;
+    if (http_status == 401)
+        answer_add(answer, "WWW-Authenticate", "Bearer");
+    if (http_status == 405)
+        answer_add(answer, "Allow", allow);
+    if (http_status == 503 || http_status == 429)
+        answer_add(answer, "Retry-After", RETRY_AFTER_S);
+}
+
+void request_answer_body(struct request *request, unsigned http_status, const char *content_type)
+{
+    struct http_answer answer = {0};
+    add_status_fields(&answer, http_status, request->allow);
+    finish_with_body(request, &answer, content_type);
+}
+
+void request_answer_message(struct request *request, const struct schema_message *schema,
+                            const ProtobufCMessage *message)
+{
+    struct requests *requests = request->requests;
+    struct http_answer answer = {.status = request->route->success};
+    text_clear(&requests->body);
+    json_encode(&requests->body, schema, message);
+    answer_add_fields(&answer, requests->arena, http_exchange_target(request->exchange), schema, message);
+    answer_add_location(&answer, requests->arena, request->route, schema, message);
+    if (request->replayed)
+        answer_add(&answer, "Idempotent-Replayed", "true");
+    finish_with_body(request, &answer, TYPE_JSON);
+}
+
+void request_answer_status(struct request *request, enum status status, const struct field_errors *errors)
+{
+    struct requests *requests = request->requests;
+    struct http_answer answer = {0};
+    add_status_fields(&answer, status_row(status)->http, request->allow);
+    text_clear(&requests->body);
+    problem_encode(&requests->body, status, NULL, errors);
+    finish_with_body(request, &answer, TYPE_PROBLEM);
+}
+
+void request_answer_options(struct request *request, const char *allow)
+{
+    struct http_answer answer = {.status = 204};
+    bool preflight = http_exchange_header(request->exchange, "Access-Control-Request-Method") != NULL;
+    if (allow[0] == '\0')
+        allow = ALLOW_EVERYWHERE;
+    answer_add(&answer, "Allow", allow);
+    add_common(request, &answer, preflight ? allow : NULL);
+    request_finish(request, &answer);
+}
+
+void requests_refused(struct requests *requests, enum status status, const char *detail,
+                      struct http_answer *answer)
+{
+    char *id_text = arena_alloc(requests->arena, REQUEST_ID_TEXT_MAX + 1);
+    struct access_entry entry = {
+        .method = "", .path = "-", .status = status_row(status)->http, .request_id = id_text};
+    request_make_id_text(requests, id_text);
+    text_clear(&requests->body);
+    problem_encode(&requests->body, status, detail, NULL);
+    add_status_fields(answer, entry.status, ALLOW_EVERYWHERE);
+    answer_add(answer, "X-Request-Id", id_text);
+    answer_add(answer, "Content-Type", TYPE_PROBLEM);
+    answer->body = requests->body.bytes;
+    answer->body_length = requests->body.length;
+    metrics_request(requests->services.metrics, METRICS_NO_ROUTE, entry.status, 0);
+    if (requests->services.options->access_log && log_enabled(LOG_LEVEL_INFO))
+        access_log_write(&entry);
+}

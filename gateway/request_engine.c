@@ -1,0 +1,274 @@
+#include "gateway/request_engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/fatal.h"
+#include "common/log.h"
+#include "gateway/compose.h"
+#include "proto/schema_commands.h"
+#include "proto/users.pb-c.h"
+
+/* Nothing that an earlier step left in the arena is used any more. */
+static void step_begin(struct request *request)
+{
+    arena_reset(request->requests->arena);
+}
+
+static void pack(struct text *out, const ProtobufCMessage *message)
+{
+    size_t length = protobuf_c_message_get_packed_size(message);
+    if (out->capacity < length) {
+        out->bytes = xrealloc(out->bytes, length);
+        out->capacity = length;
+    }
+    out->length = protobuf_c_message_pack(message, (uint8_t *)out->bytes);
+}
+
+static void hold(struct request *request, const void *bytes, size_t length)
+{
+    if (request->held_capacity < length) {
+        free(request->held);
+        request->held = xmalloc(length);
+        request->held_capacity = length;
+    }
+    if (length > 0)
+        memcpy(request->held, bytes, length);
+    request->held_length = length;
+}
+
+/* Sends a command for the request; what the engine's queue refuses is answered at once. */
+static void send_command(struct request *request, enum command_index command, const struct request_id *id,
+                         const void *payload, size_t length, engine_reply_fn done)
+{
+    const struct schema_command *row = &schema_commands[command];
+    enum domain_id domain = domain_of_id(row->id);
+    struct engine_request frame = {
+        .command = row->id,
+        .flags = id == &request->id ? request->flags : 0,
+        .id = *id,
+        .actor = request->actor,
+        .actor_name = request->actor_name,
+        .payload = payload,
+        .length = length,
+        .deadline_ms = request->deadline_ms,
+    };
+    if (request->engine == NULL)
+        request->engine = domain_name(domain);
+    enum status status =
+        engine_client_send(request->requests->services.engines[domain], &frame, done, request);
+    if (status != STATUS_OK)
+        request_answer_status(request, status, NULL);
+}
+
+/* True: the reply is good, and somebody waits for it. Else the request has ended here. */
+static bool reply_usable(struct request *request, const struct engine_reply *reply)
+{
+    if (reply->batch_size > request->batch_size)
+        request->batch_size = reply->batch_size;
+    if (request->exchange == NULL) {
+        request_release(request);
+        return false;
+    }
+    step_begin(request);
+    if (reply->status == STATUS_OK)
+        return true;
+    request_answer_status(request, (enum status)reply->status, NULL);
+    return false;
+}
+
+/* NULL: it cannot be read, and the request has ended here. */
+static ProtobufCMessage *unpack(struct request *request, enum command_index command, const uint8_t *payload,
+                                size_t length)
+{
+    const struct schema_command *row = &schema_commands[command];
+    ProtobufCMessage *message = protobuf_c_message_unpack(
+        row->reply->descriptor, arena_allocator(request->requests->arena), length, payload);
+    if (message == NULL) {
+        log_error("a reply cannot be read command=%s bytes=%zu", row->name, length);
+        request_answer_status(request, STATUS_BAD_FRAME, NULL);
+    }
+    return message;
+}
+
+static void on_second(void *arg, const struct engine_reply *reply)
+{
+    struct request *request = arg;
+    const struct route *route = request->route;
+    if (!reply_usable(request, reply))
+        return;
+    ProtobufCMessage *first = unpack(request, route->command, request->held, request->held_length);
+    if (first == NULL)
+        return;
+    ProtobufCMessage *second = unpack(request, route->compose->second, reply->payload, reply->length);
+    if (second == NULL)
+        return;
+    ProtobufCMessage *answer = route->compose->join(request->requests->arena, first, second);
+    request_answer_message(request, compose_answer_schema(route), answer);
+}
+
+static void compose_first(struct request *request, const struct engine_reply *reply, ProtobufCMessage *first)
+{
+    struct requests *requests = request->requests;
+    const struct compose *compose = request->route->compose;
+    struct request_id id;
+    ProtobufCMessage *ask = compose->ask(requests->arena, first);
+    if (ask == NULL) {
+        request_answer_message(request, compose_answer_schema(request->route),
+                               compose->join(requests->arena, first, NULL));
+        return;
+    }
+    hold(request, reply->payload, reply->length);
+    pack(&requests->packed, ask);
+    request_ids_next(requests->services.ids, &id);
+    send_command(request, compose->second, &id, requests->packed.bytes, requests->packed.length, on_second);
+}
+
+static void on_reply(void *arg, const struct engine_reply *reply)
+{
+    struct request *request = arg;
+    const struct route *route = request->route;
+    if (!reply_usable(request, reply))
+        return;
+    ProtobufCMessage *message = unpack(request, route->command, reply->payload, reply->length);
+    if (message == NULL)
+        return;
+    request->replayed = (reply->flags & REPLY_REPLAYED) != 0;
+    if (route->compose != NULL)
+        compose_first(request, reply, message);
+    else
+        request_answer_message(request, schema_commands[route->command].reply, message);
+}
+
+static void touch_actor(struct request *request)
+{
+    if (request->actor != 0)
+        known_users_touch(request->requests->services.users, request->actor, clock_monotonic_ms());
+}
+
+static void set_actor_name(struct request *request, const char *name)
+{
+    size_t length = strnlen(name, ACTOR_NAME_MAX);
+    memcpy(request->actor_name, name, length);
+    request->actor_name[length] = '\0';
+}
+
+/* False: one of them is not among the users found. */
+static bool all_found(struct request *request, const Pb__UsersResolved *found)
+{
+    size_t seen = 0;
+    for (size_t i = 0; i < found->n_user_ids && i < found->n_usernames; i++) {
+        known_users_learn(request->requests->services.users, found->user_ids[i], found->usernames[i]);
+        for (size_t k = 0; k < request->unknown_count; k++)
+            seen += request->unknown[k] == found->user_ids[i];
+        if (found->user_ids[i] == request->actor)
+            set_actor_name(request, found->usernames[i]);
+    }
+    return seen == request->unknown_count;
+}
+
+static void on_users_resolved(void *arg, const struct engine_reply *reply)
+{
+    struct request *request = arg;
+    request->engine = NULL; /* the log names the engine that decides */
+    if (!reply_usable(request, reply))
+        return;
+    ProtobufCMessage *found = unpack(request, CMD_users_resolve, reply->payload, reply->length);
+    if (found == NULL)
+        return;
+    if (!all_found(request, (const Pb__UsersResolved *)found)) {
+        request_answer_status(request, STATUS_USER_NOT_FOUND, NULL);
+        return;
+    }
+    touch_actor(request);
+    send_command(request, request->route->command, &request->id, request->held, request->held_length,
+                 on_reply);
+}
+
+static void resolve_users(struct request *request)
+{
+    struct requests *requests = request->requests;
+    Pb__UsersResolve ask = PB__USERS_RESOLVE__INIT;
+    struct request_id id;
+    hold(request, requests->packed.bytes, requests->packed.length);
+    ask.n_user_ids = request->unknown_count;
+    ask.user_ids = request->unknown;
+    pack(&requests->packed, &ask.base);
+    request_ids_next(requests->services.ids, &id);
+    send_command(request, CMD_users_resolve, &id, requests->packed.bytes, requests->packed.length,
+                 on_users_resolved);
+}
+
+static void need_user(struct request *request, uint64_t user)
+{
+    const char *name = known_users_name(request->requests->services.users, user);
+    if (name != NULL) {
+        if (user == request->actor)
+            set_actor_name(request, name);
+        return;
+    }
+    for (size_t i = 0; i < request->unknown_count; i++)
+        if (request->unknown[i] == user)
+            return;
+    request->unknown[request->unknown_count++] = user;
+}
+
+void request_run_command(struct request *request, const ProtobufCMessage *message, const char *key)
+{
+    struct requests *requests = request->requests;
+    const struct route *route = request->route;
+    const struct schema_command *command = &schema_commands[route->command];
+    pack(&requests->packed, message);
+    if (key == NULL) {
+        request_ids_next(requests->services.ids, &request->id);
+    } else {
+        request->flags = REQUEST_CLIENT_KEY;
+        if (request->actor != 0)
+            request_id_of_key(&request->id, request->actor, key);
+        else
+            request_id_of_request(&request->id, command->id, (const uint8_t *)requests->packed.bytes,
+                                  requests->packed.length, key);
+    }
+    if (request->actor != 0)
+        need_user(request, request->actor);
+    for (size_t i = 0; i < ROUTE_USERS_MAX && route->users[i] != NULL; i++) {
+        uint64_t user;
+        if (message_u64(command->request, message, route->users[i], &user))
+            need_user(request, user);
+    }
+    if (request->unknown_count > 0) {
+        resolve_users(request);
+        return;
+    }
+    touch_actor(request);
+    send_command(request, route->command, &request->id, requests->packed.bytes, requests->packed.length,
+                 on_reply);
+}
+
+static void on_told(void *arg, const struct engine_reply *reply)
+{
+    (void)arg, (void)reply; /* presence that gets lost comes again with the user's next act */
+}
+
+void requests_tell_presence(struct requests *requests, uint64_t now_ms)
+{
+    const struct request_services *services = &requests->services;
+    const uint64_t *ids;
+    size_t count = known_users_take(services->users, now_ms, &ids);
+    if (count == 0)
+        return;
+    Pb__UsersTouch touch = PB__USERS_TOUCH__INIT;
+    touch.n_user_ids = count;
+    touch.user_ids = (uint64_t *)(uintptr_t)ids;
+    pack(&requests->packed, &touch.base);
+    struct engine_request frame = {
+        .command = COMMAND_ID_users_touch,
+        .actor_name = "",
+        .payload = (const uint8_t *)requests->packed.bytes,
+        .length = requests->packed.length,
+        .deadline_ms = now_ms + REQUEST_TOUCH_MS,
+    };
+    request_ids_next(services->ids, &frame.id);
+    (void)!engine_client_send(services->engines[DOMAIN_USERS], &frame, on_told, NULL);
+}

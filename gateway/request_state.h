@@ -1,0 +1,78 @@
+/* A request under way. Internal to request*.c, answer.c and local.c. */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/arena.h"
+#include "gateway/json_encode.h"
+#include "gateway/request.h"
+#include "gateway/routes.h"
+
+#define REQUEST_ID_TEXT_MAX 64
+#define REQUEST_ALLOW_BYTES 64
+
+struct request {
+    struct requests *requests;
+    TAILQ_ENTRY(request) link;      /* in `unused` or `busy` */
+    struct http_exchange *exchange; /* NULL: the client is gone */
+    const struct route *route;      /* NULL: none matched */
+    const char *method;
+    uint64_t arrival_us;
+    uint64_t deadline_ms;
+    char id_text[REQUEST_ID_TEXT_MAX + 1];
+    char allow[REQUEST_ALLOW_BYTES]; /* methods of the path; where the route does not take this one */
+
+    /* The frame to the engine. */
+    uint64_t actor;
+    char actor_name[ACTOR_NAME_MAX + 1];
+    struct request_id id;
+    uint16_t flags;
+    uint64_t unknown[ROUTE_USERS_MAX + 1]; /* users that the look-up must find */
+    size_t unknown_count;
+
+    /* What must outlast a step: the command while users are looked up, then the first reply of a composed
+     * answer. */
+    uint8_t *held;
+    size_t held_length, held_capacity;
+
+    /* For the answer and the log. */
+    const char *engine; /* asked first; NULL: none */
+    unsigned batch_size;
+    bool replayed;
+    struct engine_waiter waiter; /* /ready, /metrics */
+};
+
+TAILQ_HEAD(request_list, request);
+
+struct requests {
+    struct request_services services;
+    struct request_list unused, busy;
+    size_t unused_count;
+    uint64_t made_ids;   /* for X-Request-Id */
+    struct arena *arena; /* emptied at the beginning of each step of any request */
+    struct text body;    /* of the answer being made */
+    struct text packed;  /* of the message being sent */
+    struct text openapi; /* made on first need */
+};
+
+/* Each of these answers and ends the request, which is then no more. */
+void request_answer_message(struct request *request, const struct schema_message *schema,
+                            const ProtobufCMessage *message);
+/* The body is requests->body. */
+void request_answer_body(struct request *request, unsigned http_status, const char *content_type);
+/* A problem where the status is one; `errors` may be NULL. */
+void request_answer_status(struct request *request, enum status status, const struct field_errors *errors);
+/* OPTIONS of a path with these methods. */
+void request_answer_options(struct request *request, const char *allow);
+
+/* The answer to what never became a request (struct http_hooks). */
+void requests_refused(struct requests *requests, enum status status, const char *detail,
+                      struct http_answer *answer);
+
+/* After the answer, or when nobody waits for it any more. */
+void request_release(struct request *request);
+void request_make_id_text(struct requests *requests, char *out);

@@ -1,0 +1,62 @@
+/*
+ * Every route, in one table: what serves requests, what /openapi.json shows, what the tests walk.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attributes.h"
+#include "gateway/json_decode.h"
+#include "proto/schema.h"
+#include "proto/schema_commands.h"
+
+/* Who may: the rule of the route. In open mode, without a token, the actor is whom the request names. */
+enum route_auth {
+    ROUTE_PUBLIC, /* anybody */
+    ROUTE_ACTOR,  /* a user: the request's actor field */
+    ROUTE_SELF,   /* only the user that the path names */
+    ROUTE_PAIR,   /* only one of the two that the path names */
+};
+
+enum route_kind {
+    ROUTE_COMMAND,     /* a command of an engine */
+    ROUTE_LOCAL,       /* answered by the worker */
+    ROUTE_UNAVAILABLE, /* its place is kept: validates, then 400 not_supported (401 where a token is needed)
+                        */
+};
+
+struct request; /* gateway/request.h */
+typedef void (*local_fn)(struct request *request);
+
+struct compose; /* gateway/compose.h: the second step of a composed answer */
+
+#define ROUTE_USERS_MAX 2
+
+struct route {
+    const char *method; /* "GET" (serves HEAD too) or "POST" */
+    const char *path;   /* "/api/posts/:post_id": the parameter's name is the field of the request message */
+    enum route_kind kind;
+    enum command_index command; /* ROUTE_COMMAND */
+    local_fn local;             /* ROUTE_LOCAL */
+    uint16_t success;           /* 200 or 201 */
+    const char *location;       /* 201: "/api/posts/" + the reply's first id field */
+    enum route_auth auth;
+    const char *
+        users[ROUTE_USERS_MAX]; /* fields of the request that must name existing users (404 user_not_found) */
+    const struct compose *compose; /* NULL: the reply is the answer */
+    const char *summary;
+};
+
+extern const struct route routes[];
+extern const size_t route_count;
+
+enum route_match { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
+/* Matches a raw path (no query) segment by segment, percent-decoding parameters into `scratch`. On
+ * ROUTE_NO_METHOD `allow` gets the text for Allow
+ * ("GET, HEAD, OPTIONS"). params must hold ROUTE_PARAMS_MAX. */
+#define ROUTE_PARAMS_MAX 4
+enum route_match route_match(const char *method, const char *path, struct arena *arena,
+                             const struct route **route, struct text_param *params, size_t *param_count,
+                             char *allow, size_t allow_size) MUST_USE;

@@ -1,0 +1,115 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "tests/sim/client.h"
+#include "tests/sim/forum.h"
+#include "tests/sim/import.h"
+#include "tests/sim/journey.h"
+#include "tests/sim/load.h"
+#include "tests/sim/memory.h"
+#include "tests/sim/multi.h"
+#include "tests/sim/random.h"
+#include "tests/sim/record.h"
+#include "tests/sim/settings.h"
+#include "tests/sim/stats.h"
+#include "tests/sim/verify.h"
+
+static bool run_journey(struct forum *forum, const struct settings *settings)
+{
+    forum->narrate = !settings->quiet;
+    return journey_run(forum);
+}
+
+static bool run_multi(struct forum *forum, const struct settings *settings)
+{
+    return multi_run(forum, settings->first, settings->quiet);
+}
+
+static bool run_load(struct forum *forum, const struct settings *settings)
+{
+    struct load_options options = settings->load;
+
+    options.clients = settings->clients;
+    options.seed = settings->seed;
+    options.quiet = settings->quiet;
+    return load_run(forum, &options);
+}
+
+static bool run_import(struct forum *forum, const struct settings *settings)
+{
+    struct import_options options = {.directory = settings->directory,
+                                     .clients = settings->clients,
+                                     .replies = settings->replies,
+                                     .seed = settings->seed,
+                                     .quiet = settings->quiet};
+
+    return import_run(forum, &options);
+}
+
+/* NULL: nothing but the reading back. */
+static bool (*const commands[])(struct forum *forum, const struct settings *settings) = {
+    [COMMAND_JOURNEY] = run_journey, [COMMAND_MULTI] = run_multi, [COMMAND_LOAD] = run_load,
+    [COMMAND_IMPORT] = run_import,   [COMMAND_VERIFY] = NULL,
+};
+
+/* `verify` compares with the records of runs before; the others begin one, or go on with it. */
+static struct record *open_record(const struct settings *settings)
+{
+    struct record *record = record_new();
+    size_t line;
+
+    for (size_t i = 0; settings->command == COMMAND_VERIFY && i < settings->record_count; i++) {
+        if (!record_load_file(record, settings->records[i], &line)) {
+            if (line > 0) {
+                sim_fatal(EX_DATAERR, "%s, line %zu: no line of a record", settings->records[i], line);
+            }
+            sim_fatal(EX_NOINPUT, "cannot read the record %s", settings->records[i]);
+        }
+    }
+    if (settings->command != COMMAND_VERIFY && settings->record_count > 0 &&
+        !record_open_file(record, settings->records[0])) {
+        sim_fatal(EX_CANTCREAT, "cannot write the record %s", settings->records[0]);
+    }
+    return record;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    struct client_options client_options;
+    struct verify_options verify_options;
+    struct forum forum = {0};
+    bool good = true;
+
+    settings_parse(&settings, argc, argv);
+    client_options = (struct client_options){
+        .base_url = settings.url, .retries = settings.retries, .timeout_ms = settings.timeout_ms};
+    forum.client = client_new(&client_options);
+    forum.record = open_record(&settings);
+    forum.stats = stats_new();
+    snprintf(forum.run, sizeof forum.run, "%s", settings.run);
+    snprintf(forum.tag, sizeof forum.tag, "%s", settings.tag);
+    printf("forumd-sim: seed %llu, run %s\n", (unsigned long long)settings.seed, forum.run);
+    fflush(stdout);
+
+    if (commands[settings.command] != NULL) {
+        good = commands[settings.command](&forum, &settings);
+    }
+    if (!record_flush(forum.record)) {
+        fprintf(stderr, "forumd-sim: the record could not be written\n");
+        good = false;
+    }
+    if (settings.verify && !client_stopping(forum.client)) {
+        verify_options = (struct verify_options){
+            .agents = settings.clients, .seed = settings.seed, .quiet = settings.quiet};
+        good = verify(forum.client, forum.record, &verify_options) && good;
+    }
+    good = good && !client_stopping(forum.client);
+    stats_free(forum.stats);
+    record_free(forum.record);
+    client_free(forum.client);
+    settings_clear(&settings);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

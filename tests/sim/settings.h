@@ -1,0 +1,32 @@
+/* The command line. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attributes.h"
+#include "tests/sim/forum.h"
+#include "tests/sim/load.h"
+
+#define SETTINGS_RECORDS_MAX 64
+
+enum command { COMMAND_JOURNEY, COMMAND_MULTI, COMMAND_LOAD, COMMAND_IMPORT, COMMAND_VERIFY };
+
+struct settings {
+    enum command command;
+    char *url; /* no slash at the end */
+    uint64_t seed;
+    bool seed_given;
+    char run[FORUM_NAME_BYTES], tag[FORUM_TAG_MAX + 1];
+    unsigned clients, retries, timeout_ms, first;
+    bool quiet, verify, replies;
+    const char *directory;
+    const char *records[SETTINGS_RECORDS_MAX];
+    size_t record_count;
+    struct load_options load; /* without what the other fields say */
+};
+
+/* Trouble, --help and --version end the process. */
+void settings_parse(struct settings *settings, int argc, char **argv);
+void settings_clear(struct settings *settings);
