@@ -20,7 +20,8 @@ enum exit_code {
     EXIT_CONFIG = 78,      /* settings contradict each other */
 };
 
-/* One clear line to stderr, then exit: for startup trouble, and for storage that cannot be trusted any more. */
+/* One clear line to stderr, then exit: for startup trouble, and for storage that cannot be trusted any more.
+ */
 NO_RETURN PRINTF_LIKE(2, 3) void fatal_exit(enum exit_code code, const char *format, ...);
 
 /* An invariant. Stays on in release builds: one line with the place, then abort(). */

@@ -2,60 +2,61 @@
 #pragma once
 
 /* Frames and batches (DESIGN.md "Transport") */
-#define LIMIT_BATCH_FRAMES          1024          /* frames in one batch */
-#define LIMIT_BATCH_BYTES           (8u << 20)    /* a batch of requests or replies */
-#define LIMIT_REPLY_FRAME_BYTES     (1u << 20)    /* one reply; list pages end before it */
-#define LIMIT_MESSAGE_BYTES         (16u << 20)   /* RECVMAXSZ on both ends */
+#define LIMIT_BATCH_FRAMES      1024        /* frames in one batch */
+#define LIMIT_BATCH_BYTES       (8u << 20)  /* a batch of requests or replies */
+#define LIMIT_REPLY_FRAME_BYTES (1u << 20)  /* one reply; list pages end before it */
+#define LIMIT_MESSAGE_BYTES     (16u << 20) /* RECVMAXSZ on both ends */
 
 /* Worker */
-#define LIMIT_PENDING_PER_ENGINE    8192          /* requests of one worker that wait for one engine, in flight included */
-#define LIMIT_DEADLINE_MS           2000          /* a request's time from its arrival */
-#define LIMIT_BODY_BYTES            (256u << 10)
-#define LIMIT_HEAD_BYTES            (16u << 10)   /* request line and headers */
-#define LIMIT_URI_BYTES             8192
-#define LIMIT_CONNECTIONS           20000         /* per worker */
-#define LIMIT_KNOWN_USERS           65536         /* the worker's cache of user id -> name */
-#define LIMIT_FRAME_RETRIES         2             /* alone, after it was with a dying engine */
+#define LIMIT_PENDING_PER_ENGINE                                                                             \
+    8192                         /* requests of one worker that wait for one engine, in flight included */
+#define LIMIT_DEADLINE_MS   2000 /* a request's time from its arrival */
+#define LIMIT_BODY_BYTES    (256u << 10)
+#define LIMIT_HEAD_BYTES    (16u << 10) /* request line and headers */
+#define LIMIT_URI_BYTES     8192
+#define LIMIT_CONNECTIONS   20000 /* per worker */
+#define LIMIT_KNOWN_USERS   65536 /* the worker's cache of user id -> name */
+#define LIMIT_FRAME_RETRIES 2     /* alone, after it was with a dying engine */
 
 /* Engine */
-#define LIMIT_WORKERS               64
-#define LIMIT_INBOUND               512           /* messages received and not yet answered: contexts of the REP socket */
-#define LIMIT_TURN_FRAMES           4096          /* frames decided in one transaction */
-#define LIMIT_PARKED                65536         /* commands that wait for something */
-#define LIMIT_DECIDED               65536         /* their answers, until collected */
-#define LIMIT_COLLECT_HOLD_MS       5000
-#define LIMIT_PULL_HOLD_MS          5000
-#define LIMIT_PULL_GAP_MS           5             /* a follower is answered no sooner after its last answer */
-#define LIMIT_PULL_BYTES            (1u << 20)
-#define LIMIT_PULL_EVENTS           4096
-#define LIMIT_LOOKUP_IDS            1024          /* ids in one look-up request */
-#define LIMIT_ASK_MS                500           /* a look-up's answer; asked again while somebody waits */
-#define LIMIT_FOLLOWERS             16            /* that an engine remembers as such */
-#define LIMIT_PROBE_MS              1000          /* between tries to write on storage that failed */
-#define LIMIT_FEED_WAIT_MS          200           /* a feed read waits for its pull */
-#define LIMIT_WAL_PAGES             2048          /* the helper checkpoints beyond */
-#define LIMIT_WAL_HARD_PAGES        32768         /* the actor itself does, so that the log cannot outrun the helper */
-#define LIMIT_CLIENT_KEYS           1000000       /* idempotency keys an engine remembers */
-#define LIMIT_CLIENT_KEY_MS         (24ull * 3600 * 1000)
-#define LIMIT_REQUEST_ID_GRACE_MS   60000         /* a worker's own id is remembered that long after its deadline */
-#define LIMIT_PRUNE_ROWS            256           /* request rows forgotten in one transaction */
+#define LIMIT_WORKERS             64
+#define LIMIT_INBOUND             512 /* messages received and not yet answered: contexts of the REP socket */
+#define LIMIT_TURN_FRAMES         4096  /* frames decided in one transaction */
+#define LIMIT_PARKED              65536 /* commands that wait for something */
+#define LIMIT_DECIDED             65536 /* their answers, until collected */
+#define LIMIT_COLLECT_HOLD_MS     5000
+#define LIMIT_PULL_HOLD_MS        5000
+#define LIMIT_PULL_GAP_MS         5 /* a follower is answered no sooner after its last answer */
+#define LIMIT_PULL_BYTES          (1u << 20)
+#define LIMIT_PULL_EVENTS         4096
+#define LIMIT_LOOKUP_IDS          1024  /* ids in one look-up request */
+#define LIMIT_ASK_MS              500   /* a look-up's answer; asked again while somebody waits */
+#define LIMIT_FOLLOWERS           16    /* that an engine remembers as such */
+#define LIMIT_PROBE_MS            1000  /* between tries to write on storage that failed */
+#define LIMIT_FEED_WAIT_MS        200   /* a feed read waits for its pull */
+#define LIMIT_WAL_PAGES           2048  /* the helper checkpoints beyond */
+#define LIMIT_WAL_HARD_PAGES      32768 /* the actor itself does, so that the log cannot outrun the helper */
+#define LIMIT_CLIENT_KEYS         1000000 /* idempotency keys an engine remembers */
+#define LIMIT_CLIENT_KEY_MS       (24ull * 3600 * 1000)
+#define LIMIT_REQUEST_ID_GRACE_MS 60000 /* a worker's own id is remembered that long after its deadline */
+#define LIMIT_PRUNE_ROWS          256   /* request rows forgotten in one transaction */
 
 /* Pages */
-#define LIMIT_PAGE                  100           /* items a list page may hold */
-#define LIMIT_COMMENT_DEPTH         50
+#define LIMIT_PAGE          100 /* items a list page may hold */
+#define LIMIT_COMMENT_DEPTH 50
 
 /* Memory kept between rounds */
-#define ARENA_BLOCK_BYTES           (64u << 10)
-#define ARENA_KEEP_BYTES            (1u << 20)
+#define ARENA_BLOCK_BYTES (64u << 10)
+#define ARENA_KEEP_BYTES  (1u << 20)
 
 /* Log */
-#define LOG_LINE_MAX_BYTES          4096
-#define LOG_BUFFER_BYTES            (64u << 10)
+#define LOG_LINE_MAX_BYTES 4096
+#define LOG_BUFFER_BYTES   (64u << 10)
 
 /* Supervision */
-#define LIMIT_CHILDREN              64
-#define LIMIT_RESTART_MIN_MS        10
-#define LIMIT_RESTART_MAX_MS        5000
-#define LIMIT_STEADY_MS             10000         /* a child that served that long starts again with no delay */
-#define LIMIT_STOP_MS               10000         /* SIGTERM to SIGKILL */
-#define LIMIT_START_MS              30000         /* exec to READY=1, unless it asks for more */
+#define LIMIT_CHILDREN       64
+#define LIMIT_RESTART_MIN_MS 10
+#define LIMIT_RESTART_MAX_MS 5000
+#define LIMIT_STEADY_MS      10000 /* a child that served that long starts again with no delay */
+#define LIMIT_STOP_MS        10000 /* SIGTERM to SIGKILL */
+#define LIMIT_START_MS       30000 /* exec to READY=1, unless it asks for more */

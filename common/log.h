@@ -1,9 +1,9 @@
 /*
  * Structured, one line an entry, to stderr:
  *   2026-01-31T12:00:00.123Z info  worker[4711] engine restarted engine=posts restarts=1
- * When stderr is the journal (JOURNAL_STREAM names it, sd-daemon(3)), time and level are left to it: each line
- * begins with "<N>" (N: syslog priority) instead. Values with spaces, quotes, '=' or control characters are quoted and
- * escaped, so that no client can forge a line. Lines over LOG_LINE_MAX_BYTES are cut.
+ * When stderr is the journal (JOURNAL_STREAM names it, sd-daemon(3)), time and level are left to it: each
+ * line begins with "<N>" (N: syslog priority) instead. Values with spaces, quotes, '=' or control characters
+ * are quoted and escaped, so that no client can forge a line. Lines over LOG_LINE_MAX_BYTES are cut.
  *
  * The logger is a process's root object by nature; log_open comes first in main. Not for signal handlers.
  */
@@ -35,7 +35,7 @@ PRINTF_LIKE(2, 3) void log_line(enum log_level level, const char *format, ...);
 /* Writes `text` as one safe logfmt value into `out` (cut to fit, always terminated); returns out. */
 const char *log_quote(char *out, size_t out_size, const char *text);
 
-/* Many lines, one write: between begin and flush, lines are kept (up to LOG_BUFFER_BYTES, then written). Used by
- * worker loops once a turn. Errors and warnings are written at once, after what was kept. */
+/* Many lines, one write: between begin and flush, lines are kept (up to LOG_BUFFER_BYTES, then written). Used
+ * by worker loops once a turn. Errors and warnings are written at once, after what was kept. */
 void log_buffering(bool on);
 void log_flush(void);

@@ -23,6 +23,7 @@
 #define ACCEPT_RETRY_MS    100 /* after accept failed: out of descriptors, say */
 #define DATE_BYTES         40
 #define LENGTH_BYTES       24
+#define INPUT_PARTS_MAX    16         /* evbuffer_read fills 4 at most */
 #define EVHTTP_HEAD_MAX    (64 << 10) /* above the checker's limits, so that evhttp itself never refuses */
 #define EVHTTP_BODY_MAX    (4 << 20)
 #define EVHTTP_ALL_METHODS 0xffff
@@ -54,6 +55,7 @@ struct http_exchange {
     struct bufferevent *bev;
     struct evhttp_connection *evcon; /* NULL while new */
     struct head_checker *checker;
+    bool filtering; /* the input is being rewritten */
     enum phase phase;
     uint64_t since_ms;
     TAILQ_ENTRY(http_exchange) phase_link;
@@ -144,20 +146,49 @@ static enum phase phase_of_input(const struct http_exchange *exchange)
     return phases[head_checker_phase(exchange->checker)];
 }
 
+/* Each part of the input from `from` on was shortened in place to kept[i] bytes: closes the gaps. Rare, so it
+ * may copy. */
+static void close_gaps(struct http_exchange *exchange, struct evbuffer *input, size_t from,
+                       const struct evbuffer_iovec *parts, const size_t *kept, int count)
+{
+    struct evbuffer *whole = evbuffer_new();
+    ensure(whole != NULL);
+    exchange->filtering = true; /* what follows calls on_input again */
+    for (int i = 0; i < count; i++)
+        ensure(evbuffer_add(whole, parts[i].iov_base, kept[i]) == 0);
+    if (from > 0) {
+        struct evbuffer *before = evbuffer_new();
+        ensure(before != NULL && evbuffer_remove_buffer(input, before, from) == (int)from);
+        ensure(evbuffer_prepend_buffer(whole, before) == 0);
+        evbuffer_free(before);
+    }
+    ensure(evbuffer_drain(input, evbuffer_get_length(input)) == 0);
+    ensure(evbuffer_add_buffer(input, whole) == 0);
+    exchange->filtering = false;
+    evbuffer_free(whole);
+}
+
+/* Checks what was added from `from` on, and takes out what HTTP allows but evhttp cannot read: chunk
+ * extensions, trailers, empty lines before a request. */
 static enum head_verdict check_input(struct http_exchange *exchange, struct evbuffer *input, size_t from)
 {
+    struct evbuffer_iovec parts[INPUT_PARTS_MAX];
+    size_t kept[INPUT_PARTS_MAX];
     struct evbuffer_ptr at;
-    struct evbuffer_iovec parts[8];
-    size_t length = evbuffer_get_length(input);
-    while (from < length) {
-        ensure(evbuffer_ptr_set(input, &at, from, EVBUFFER_PTR_SET) == 0);
-        int count = evbuffer_peek(input, -1, &at, parts, ARRAY_LEN(parts));
-        for (int i = 0; i < count && i < (int)ARRAY_LEN(parts); i++) {
-            if (head_checker_feed(exchange->checker, parts[i].iov_base, parts[i].iov_len) == HEAD_REFUSED)
-                return HEAD_REFUSED;
-            from += parts[i].iov_len;
-        }
+    if (from == evbuffer_get_length(input))
+        return HEAD_MORE;
+    ensure(evbuffer_ptr_set(input, &at, from, EVBUFFER_PTR_SET) == 0);
+    int count = evbuffer_peek(input, -1, &at, parts, ARRAY_LEN(parts));
+    ensure(count >= 0 && count <= (int)ARRAY_LEN(parts));
+    bool shorter = false;
+    for (int i = 0; i < count; i++) {
+        kept[i] = parts[i].iov_len;
+        if (head_checker_filter(exchange->checker, parts[i].iov_base, &kept[i]) == HEAD_REFUSED)
+            return HEAD_REFUSED;
+        shorter |= kept[i] < parts[i].iov_len;
     }
+    if (shorter)
+        close_gaps(exchange, input, from, parts, kept, count);
     return HEAD_MORE;
 }
 
@@ -165,7 +196,7 @@ static enum head_verdict check_input(struct http_exchange *exchange, struct evbu
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
     struct http_exchange *exchange = arg;
-    if (info->n_added == 0 || exchange->refusal != STATUS_OK)
+    if (info->n_added == 0 || exchange->refusal != STATUS_OK || exchange->filtering)
         return;
     if (check_input(exchange, input, info->orig_size) == HEAD_REFUSED) {
         exchange->refusal = head_checker_status(exchange->checker);

@@ -348,6 +348,9 @@ static struct curl_slist *headers_of(const struct call *call)
     if (call->key != NULL) {
         snprintf(line, sizeof line, "Idempotency-Key: %s", call->key);
         list = header_add(list, line);
+        /* So that the server's log tells clients apart. */
+        snprintf(line, sizeof line, "X-Request-Id: %s", call->key);
+        list = header_add(list, line);
     }
     if (call->token != NULL) {
         snprintf(line, sizeof line, "Authorization: Bearer %s", call->token);

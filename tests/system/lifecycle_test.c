@@ -22,8 +22,8 @@ static const char *const engines[] = {"forumd-engined: users", "forumd-engined: 
                                       "forumd-engined: posts", "forumd-engined: comments",
                                       "forumd-engined: dms",   "forumd-engined: feed"};
 
-/* No lock file of the state is held by anybody. */
-static void check_no_lock_is_held(const struct forum *forum)
+/* How many lock files the state has, of which *held is one that is held by somebody. */
+static size_t count_locks(const struct forum *forum, const char **held)
 {
     DIR *directory = opendir(forum_state_directory(forum));
     cr_assert(directory);
@@ -33,12 +33,26 @@ static void check_no_lock_is_held(const struct forum *forum)
         if (!strstr(entry->d_name, ".lock"))
             continue;
         int fd = openat(dirfd(directory), entry->d_name, O_RDWR | O_CLOEXEC);
-        cr_assert(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0, "%s is held", entry->d_name);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+            *held = keep_format("%s", entry->d_name);
         close(fd);
         locks++;
     }
     closedir(directory);
-    cr_assert_geq(locks, ARRAY_LEN(engines));
+    return locks;
+}
+
+static bool all_locks_are_free(void *arg)
+{
+    const char *held = NULL;
+    return count_locks(arg, &held) >= ARRAY_LEN(engines) && !held;
+}
+
+static void check_no_lock_is_held(struct forum *forum)
+{
+    const char *held = NULL;
+    cr_assert(wait_until(all_locks_are_free, forum, 5000), "%zu locks, held: %s", count_locks(forum, &held),
+              held ? held : "none");
 }
 
 Test(start, says_where_it_listens_and_which_auth_mode_is_on)
@@ -50,14 +64,20 @@ Test(start, says_where_it_listens_and_which_auth_mode_is_on)
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
+static bool has_three_workers(void *arg)
+{
+    pid_t pids[PROC_MAX];
+    return forum_processes(arg, "forumd-gateway: worker", pids, PROC_MAX) == 3;
+}
+
 Test(start, shows_each_process_plainly_in_ps)
 {
     struct forum *forum = forum_start(&(struct forum_spec){.workers = 3});
     pid_t pids[PROC_MAX];
     for (size_t i = 0; i < ARRAY_LEN(engines); i++)
         cr_assert_eq(forum_processes(forum, engines[i], pids, PROC_MAX), 1, "%s", engines[i]);
-    cr_assert_eq(forum_processes(forum, "forumd-gateway: worker", pids, PROC_MAX), 3);
     cr_assert_eq(forum_processes(forum, "forumd-gateway: master", pids, PROC_MAX), 1);
+    cr_assert(wait_until(has_three_workers, forum, 5000)); /* one is enough to be ready */
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
@@ -86,12 +106,33 @@ Test(start, refuses_flags_that_it_does_not_know)
 
 Test(start, in_open_mode_is_refused_beyond_loopback)
 {
-    const char *state = keep_format("%s/open", forum_run_directory());
-    const char *const argv[] = {forum_executable("forumd"), "--listen=0.0.0.0:31990", "--auth=open",
-                                keep_format("--state-dir=%s", state), NULL};
-    struct program_result result = program_run(argv, NULL, NULL, FORUM_START_MS);
-    cr_assert_gt(result.exit_code, 0, "%d: %s", result.exit_code, result.output);
-    cr_assert(strstr(result.output, "loopback"), "%s", result.output);
+    const char *output = keep_format("%s/open.log", forum_run_directory());
+    struct keeper *launcher =
+        forum_launch(NULL, (const char *[]){"--listen=0.0.0.0:31989", "--auth=open", NULL}, output);
+    int status = 0;
+    bool ended = keeper_wait(launcher, 10000, &status);
+    const char *said = keep_file(output, NULL);
+    keeper_end(launcher);
+    cr_assert(ended, "it still tries: %.2000s", said);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+    cr_assert(strstr(said, "loopback"), "%s", said);
+}
+
+Test(start, ends_with_a_word_when_its_port_is_taken)
+{
+    struct forum *forum = forum_start(NULL);
+    const char *output = keep_format("%s/taken.log", forum_run_directory());
+    const char *const flags[] = {keep_format("--listen=127.0.0.1:%u", forum_port(forum)), NULL};
+    struct keeper *second = forum_launch(NULL, flags, output);
+    int status = 0;
+    bool ended = keeper_wait(second, 10000, &status);
+    const char *said = keep_file(output, NULL);
+    keeper_end(second);
+    cr_assert(ended, "it still tries: %.2000s", said);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+    cr_assert(strstr(said, keep_format("%u", forum_port(forum))), "%s", said);
+    CHECK_OK(forum_get(forum, "/ready"));
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
 static void stop_by(int signal)
