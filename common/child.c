@@ -39,6 +39,7 @@ struct child {
     uint64_t ready_ms; /* 0: this process was never RUNNING */
     unsigned starts;
     unsigned failures; /* in a row */
+    int exit_code;     /* of its last process; -1: a signal ended it, or none ended yet */
     bool retired;
     bool killed;
     char status[NOTICE_STATUS_BYTES];
@@ -112,6 +113,7 @@ struct child *child_new(const struct child_spec *spec, supervisor_watch_fn watch
 {
     ensure(spec->argv[0]);
     struct child *child = xcalloc(1, sizeof(*child));
+    child->exit_code = -1;
     child->name = xstrdup(spec->name);
     log_quote(child->quoted_name, sizeof(child->quoted_name), spec->name);
     child->argv = copy_argv(spec->argv);
@@ -329,6 +331,7 @@ void child_reap(struct child *child, bool final, uint64_t now_ms)
     (void)kill(-child->pid, SIGKILL);
     ensure(waitpid(child->pid, NULL, 0) == child->pid);
     describe_outcome(&info, outcome);
+    child->exit_code = info.si_code == CLD_EXITED ? info.si_status : -1;
     if (child->ready_ms > 0 && now_ms - child->ready_ms >= LIMIT_STEADY_MS)
         child->failures = 0;
     if (!final && !child->retired) {
@@ -446,6 +449,11 @@ enum child_state child_state(const struct child *child)
 pid_t child_pid(const struct child *child)
 {
     return child->pid;
+}
+
+int child_exit_code(const struct child *child)
+{
+    return child->exit_code;
 }
 
 unsigned child_restarts(const struct child *child)

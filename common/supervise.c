@@ -37,6 +37,7 @@ struct supervisor {
     bool forced; /* a child had to be killed to stop */
     bool all_ready_told;
     unsigned interrupts;
+    int stop_code; /* of supervisor_stop */
 };
 
 /* /dev/null above the standard descriptors, which are filled with it where they were closed. */
@@ -126,6 +127,13 @@ static void begin_stop(struct supervisor *supervisor, const char *reason)
     log_notice("stopping reason=%s children=%zu", reason, supervisor->count);
     if (supervisor->hooks->stopping)
         supervisor->hooks->stopping(supervisor->hooks->arg);
+}
+
+void supervisor_stop(struct supervisor *supervisor, const char *reason, int exit_code)
+{
+    if (!supervisor->stopping)
+        supervisor->stop_code = exit_code;
+    begin_stop(supervisor, reason);
 }
 
 static void kill_all(struct supervisor *supervisor)
@@ -306,5 +314,7 @@ int supervisor_run(struct supervisor *supervisor, const struct supervisor_hooks 
         wait_and_read(supervisor, &own_lifeline_fd);
     }
     log_notice("stopped forced=%s", supervisor->forced ? "yes" : "no");
+    if (supervisor->stop_code != 0)
+        return supervisor->stop_code;
     return supervisor->forced ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -71,6 +71,8 @@ struct child *supervisor_add(struct supervisor *supervisor, const struct child_s
 /* Asks the child to finish (SIGTERM, SIGKILL after grace_ms) and forgets it when it ended; it is not
  * restarted. `child` is invalid after the watch function saw it STOPPED. */
 void supervisor_retire(struct supervisor *supervisor, struct child *child, uint64_t grace_ms);
+/* From a hook: supervisor_run stops the children as it does for SIGTERM, and returns this code. */
+void supervisor_stop(struct supervisor *supervisor, const char *reason, int exit_code);
 /* Children that are not yet forgotten. */
 size_t supervisor_count(const struct supervisor *supervisor);
 
@@ -78,6 +80,8 @@ const char *child_name(const struct child *child);
 enum child_state child_state(const struct child *child);
 pid_t child_pid(const struct child *child); /* 0 when there is no process */
 unsigned child_restarts(const struct child *child);
+/* Of its last process; -1: a signal ended it, or none ended yet. */
+int child_exit_code(const struct child *child);
 const char *child_status(const struct child *child); /* what it said last by STATUS=; "" at first */
 
 /* What supervisor_run was woken for; handled by the owner. Each may be NULL. */

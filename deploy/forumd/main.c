@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <sodium.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
+#include "common/attributes.h"
 #include "common/clock.h"
 #include "common/fatal.h"
 #include "common/lifeline.h"
@@ -26,9 +29,16 @@ const char *const launcher_auth_modes[] = {
 const char *const launcher_log_levels[] = {"error", "warn", "notice", "info", "debug", NULL};
 static const char *const access_logs[] = {"auto", "on", "off", NULL};
 
+/* How long a start may fail in a way that a restart does not cure - the processes of a launcher that was
+ * killed a moment ago may still hold ports and locks. */
+#define START_PATIENCE_MS 3000
+
 struct launcher {
     const struct launcher_options *options;
+    struct supervisor *supervisor;
     struct notify *notify;
+    uint64_t start_ms;
+    bool was_ready;
     const struct child *gateway;
 };
 
@@ -83,10 +93,25 @@ static void check(const struct launcher_options *options)
 static void on_all_ready(void *arg)
 {
     struct launcher *launcher = arg;
+    launcher->was_ready = true;
     printf("forumd %s listening on http://%s (auth: open - anybody may act as anybody; state: %s)\n",
            FORUMD_VERSION, launcher->options->listen, launcher->options->state_dir);
     fflush(stdout);
     notify_ready(launcher->notify);
+}
+
+/* A port that is taken, a file of a newer version: as long as nothing ever served, such trouble ends the
+ * start; its line is in the log. */
+static void on_child(void *arg, const struct child *child, enum child_state old_state)
+{
+    static const int incurable[] = {EXIT_USAGE, EXIT_DATA, EXIT_UNAVAILABLE, EXIT_CONFIG};
+    struct launcher *launcher = arg;
+    if (launcher->was_ready || old_state != CHILD_STARTING || child_state(child) != CHILD_BACKOFF ||
+        clock_monotonic_ms() < launcher->start_ms + START_PATIENCE_MS)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(incurable); i++)
+        if (child_exit_code(child) == incurable[i])
+            supervisor_stop(launcher->supervisor, "cannot_start", incurable[i]);
 }
 
 static void on_turn(void *arg)
@@ -138,8 +163,9 @@ int main(int argc, char **argv, char **environment)
     int lock_fd = state_dir_open(options.state_dir);
     state_dir_key(options.state_dir, key_path, sizeof(key_path));
 
-    struct launcher launcher = {.options = &options, .notify = notify_open()};
-    struct supervisor *supervisor = supervisor_new(NULL, NULL);
+    struct launcher launcher = {
+        .options = &options, .notify = notify_open(), .start_ms = clock_monotonic_ms()};
+    struct supervisor *supervisor = launcher.supervisor = supervisor_new(on_child, &launcher);
     launcher.gateway = children_add(supervisor, &options, key_path);
     struct supervisor_hooks hooks = {
         .reload = at_a_terminal() ? NULL : on_reload,

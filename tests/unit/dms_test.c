@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/attributes.h"
 #include "common/limits.h"
@@ -12,6 +11,7 @@
 #include "proto/dms.pb-c.h"
 #include "proto/schema_commands.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/seed.h"
 
 enum { ANN = 3, BOB = 1, CARL = 2, DAVE = 4, NOBODY = 0, UNKNOWN = 77 };
 #define LONG_CHARS 10000
@@ -397,8 +397,7 @@ Test(dms_mark_read, refuses_strangers_and_messages_of_others)
 Test(dms_mark_read, agrees_with_a_plain_count_over_random_talks)
 {
     struct harness *harness = open_dms();
-    unsigned seed = (unsigned)time(NULL);
-    fprintf(stderr, "seed %u\n", seed);
+    unsigned seed = seed_print();
     struct {
         uint64_t from, to;
         bool read;

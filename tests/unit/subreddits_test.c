@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "common/attributes.h"
 #include "engined/domain.h"
 #include "proto/schema_commands.h"
 #include "proto/subreddits.pb-c.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/seed.h"
 
 enum { ANN = 1, BOB = 2, CARL = 3, NOBODY = 0, UNKNOWN = 77 };
 enum { SORT_COUNT = 3, MANY = 40 };
@@ -381,8 +381,7 @@ Test(subreddits_list, by_name_shows_all_that_was_there_once_while_others_are_cre
 Test(subreddits_list, by_members_shows_what_kept_its_members_once_while_others_are_joined_and_left)
 {
     struct harness *harness = harness_open(&subreddits_domain);
-    unsigned seed = (unsigned)time(NULL);
-    fprintf(stderr, "seed %u\n", seed);
+    unsigned seed = seed_print();
     unsigned shown[MANY + 1] = {0};
     char name[16];
     for (int i = 1; i <= MANY; i++) {
@@ -426,8 +425,7 @@ Test(subreddits, go_on_where_they_were_after_a_restart)
 Test(subreddits, are_rebuilt_from_the_event_log)
 {
     struct harness *harness = harness_open(&subreddits_domain);
-    unsigned seed = (unsigned)time(NULL);
-    fprintf(stderr, "seed %u\n", seed);
+    unsigned seed = seed_print();
     char name[16];
     for (int i = 1; i <= 10; i++) {
         snprintf(name, sizeof(name), "sub%d", i);
