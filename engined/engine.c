@@ -76,6 +76,8 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
     engine->collects = collects_new(on_collect_answer, engine);
     engine->pulls = pulls_new(engine->log, on_pull_answer, engine);
     index_tables(engine);
+    log_debug("recovered log=%llx head=%llu last_ms=%llu", (unsigned long long)event_log_id(engine->log),
+              (unsigned long long)event_log_head(engine->log), (unsigned long long)engine->wall_ms);
     return engine;
 }
 
@@ -266,8 +268,16 @@ static bool try_turn(struct engine *engine, bool refuse_writes)
         uint64_t rows = 2 * (engine->stats.writes - writes);
         requests_prune(engine->requests, engine->wall_ms, rows > LIMIT_PRUNE_ROWS ? rows : LIMIT_PRUNE_ROWS);
     }
-    if (!store_failed(engine->store) && store_commit(engine->store))
+    bool dirty = store_dirty(engine->store);
+    if (!store_failed(engine->store) && store_commit(engine->store)) {
+        if (dirty)
+            log_debug("committed batches=%zu parked=%zu writes=%llu head=%llu", engine->message_count,
+                      engine->outcome_count, (unsigned long long)(engine->stats.writes - writes),
+                      (unsigned long long)event_log_head(engine->log));
         return true;
+    }
+    log_warn("turn rolled back batches=%zu next=%s", engine->message_count,
+             refuse_writes ? "all refused" : "writes refused");
     if (store_failed(engine->store))
         store_rollback(engine->store);
     engine->stats.writes = writes;

@@ -24,6 +24,7 @@ struct checkpointer {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     bool running, wanted, stop;
+    sqlite3 *db; /* used by the thread alone once it runs */
     char *path;
 };
 
@@ -70,13 +71,6 @@ static void run_sql(struct store *store, const char *sql)
 static void *checkpointer_main(void *arg)
 {
     struct checkpointer *helper = arg;
-    sqlite3 *db = NULL;
-    if (sqlite3_open_v2(helper->path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
-        sqlite3_exec(db, "PRAGMA synchronous=FULL", NULL, NULL, NULL) != SQLITE_OK) {
-        log_error("checkpoint helper cannot open file=%s", helper->path);
-        sqlite3_close(db);
-        return NULL;
-    }
     pthread_mutex_lock(&helper->mutex);
     while (!helper->stop) {
         if (!helper->wanted) {
@@ -86,20 +80,26 @@ static void *checkpointer_main(void *arg)
         helper->wanted = false;
         pthread_mutex_unlock(&helper->mutex);
         int frames = 0, done = 0;
-        int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+        int rc = sqlite3_wal_checkpoint_v2(helper->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
         log_debug("checkpoint file=%s frames=%d done=%d rc=%d", helper->path, frames, done, rc);
         pthread_mutex_lock(&helper->mutex);
     }
     pthread_mutex_unlock(&helper->mutex);
-    sqlite3_close(db);
     return NULL;
 }
 
+/* The helper's connection is opened here, while the actor's stands still: opened beside its first writes it
+ * can meet SQLITE_BUSY_RECOVERY, which no later step would make good. */
 static void checkpointer_start(struct checkpointer *helper, const char *path)
 {
     helper->path = xstrdup(path);
     ensure(pthread_mutex_init(&helper->mutex, NULL) == 0);
     ensure(pthread_cond_init(&helper->wake, NULL) == 0);
+    if (sqlite3_open_v2(path, &helper->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+        sqlite3_busy_timeout(helper->db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
+        sqlite3_exec(helper->db, "PRAGMA synchronous=FULL; PRAGMA schema_version", NULL, NULL, NULL) !=
+            SQLITE_OK)
+        fatal_exit(EXIT_IO, "%s: a second connection: %s", path, sqlite3_errmsg(helper->db));
     if (pthread_create(&helper->thread, NULL, checkpointer_main, helper) != 0)
         fatal_exit(EXIT_OS, "cannot start the checkpoint thread");
     helper->running = true;
@@ -114,6 +114,7 @@ static void checkpointer_stop(struct checkpointer *helper)
     pthread_cond_signal(&helper->wake);
     pthread_mutex_unlock(&helper->mutex);
     pthread_join(helper->thread, NULL);
+    sqlite3_close(helper->db);
     pthread_cond_destroy(&helper->wake);
     pthread_mutex_destroy(&helper->mutex);
     free(helper->path);

@@ -52,7 +52,8 @@ static Pb__CommentPage *read_page(struct context *context, const struct walk_pag
  */
 static void nest(Pb__CommentPage *page, const struct walk_page *walked, struct arena *arena)
 {
-    Pb__Comment *last[LIMIT_COMMENT_DEPTH + 1] = {0}; /* seen on each level */
+    /* Seen on each level. In tree order the last one a level up is the parent, if that is on the page. */
+    Pb__Comment *last[LIMIT_COMMENT_DEPTH + 1] = {0};
     size_t top = 0;
     for (size_t i = 0; i < page->n_items; i++) {
         Pb__Comment *comment = page->items[i];
@@ -63,7 +64,7 @@ static void nest(Pb__CommentPage *page, const struct walk_page *walked, struct a
             arena_alloc_raw(arena, (page->n_items - i) * sizeof(comment->replies->items[0]));
         last[level] = comment;
         Pb__Comment *parent = level > 0 ? last[level - 1] : NULL;
-        if (parent != NULL && parent->comment_id == comment->parent_id)
+        if (parent != NULL)
             parent->replies->items[parent->replies->n_items++] = comment;
         else
             page->items[top++] = comment;

@@ -20,10 +20,9 @@ enum {
 /* The conversation of ?1 and ?2, as messages_by_pair has it. */
 #define DM_OF_PAIR                                                                                           \
     "min(from_user_id, to_user_id) = min(?1, ?2) AND max(from_user_id, to_user_id) = max(?1, ?2) "
-/* What ?1 got unread from ?2 behind ?3, up to ?4. */
+/* What ?1 got from ?2 behind ?3, up to ?4: unread if ?3 is the read mark. */
 #define DM_UNREAD                                                                                            \
-    DM_OF_PAIR "AND message_id > ?3 AND message_id <= ?4 AND to_user_id = ?1 AND from_user_id = ?2 "         \
-               "AND read_at IS NULL"
+    DM_OF_PAIR "AND message_id > ?3 AND message_id <= ?4 AND to_user_id = ?1 AND from_user_id = ?2"
 
 static void prepare(struct dms *dms, struct store *store)
 {

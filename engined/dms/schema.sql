@@ -18,7 +18,7 @@ CREATE TABLE inbox (
     PRIMARY KEY (user_id, message_id)
 ) STRICT, WITHOUT ROWID;
 
--- Up to which message the reader has read what the other wrote: nothing unread lies before.
+-- Up to which message the reader has read what the other wrote: nothing before is unread, nothing behind is read.
 CREATE TABLE read_marks (
     reader_id INTEGER NOT NULL,
     other_id INTEGER NOT NULL,

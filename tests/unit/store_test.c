@@ -1,0 +1,124 @@
+/* The store alone: what its connection and its helper promise. */
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/clock.h"
+#include "common/fatal.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "engined/store.h"
+
+#define PATIENCE_MS 20000
+
+static const char *const migrations[] = {
+    "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"};
+
+static char dir[64];
+
+static void make_dir(void)
+{
+    log_open("test", LOG_LEVEL_WARN);
+    snprintf(dir, sizeof(dir), "/tmp/forumd-store-XXXXXX");
+    cr_assert_not_null(mkdtemp(dir));
+}
+
+static void remove_dir(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(store, .init = make_dir, .fini = remove_dir);
+
+static struct store *open_store(void)
+{
+    struct store *store = store_open(dir, "t", STORE_SYNC_NORMAL);
+    store_migrate(store, migrations, 1, NULL, NULL);
+    return store;
+}
+
+static off_t file_size(const char *suffix)
+{
+    char path[128];
+    struct stat info;
+    snprintf(path, sizeof(path), "%s/t.db%s", dir, suffix);
+    return stat(path, &info) == 0 ? info.st_size : 0;
+}
+
+static void insert_pages(struct store *store, struct query *insert, unsigned pages)
+{
+    static char text[4000];
+    memset(text, 'x', sizeof(text) - 1);
+    cr_assert(store_begin(store));
+    for (unsigned i = 0; i < pages; i++) {
+        query_bind(insert, "s", text);
+        query_run(insert);
+    }
+    cr_assert_not(store_failed(store));
+    cr_assert(store_commit(store));
+}
+
+/* The main file grows when its log is copied back. One more small commit at a time, as an engine makes them.
+ */
+static bool is_copied_back(struct store *store, struct query *insert, off_t at_least)
+{
+    uint64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (file_size("") < at_least && clock_monotonic_ms() < deadline_ms) {
+        insert_pages(store, insert, 1);
+        (void)!poll(NULL, 0, 1);
+    }
+    return file_size("") >= at_least;
+}
+
+Test(store, has_its_log_copied_back_by_the_helper_after_every_start)
+{
+    for (unsigned start = 1; start <= 20; start++) {
+        struct store *store = open_store();
+        struct query *insert = store_prepare(store, "INSERT INTO t (text) VALUES (?1)");
+        insert_pages(store, insert, LIMIT_WAL_PAGES + 10);
+        off_t whole = (off_t)start * LIMIT_WAL_PAGES * 4096;
+        cr_assert(is_copied_back(store, insert, whole), "start %u: %lld of %lld bytes", start,
+                  (long long)file_size(""), (long long)whole);
+        store_close(store);
+    }
+}
+
+Test(store, refuses_a_file_of_a_newer_version, .exit_code = EXIT_DATA)
+{
+    static const char *const newer[] = {"CREATE TABLE a (x) ;", "CREATE TABLE b (x);"};
+    struct store *store = store_open(dir, "t", STORE_SYNC_FULL);
+    store_migrate(store, newer, 2, NULL, NULL);
+    store_migrate(store, newer, 1, NULL, NULL);
+}
+
+Test(store, forgets_what_was_rolled_back_and_keeps_what_was_committed)
+{
+    struct store *store = open_store();
+    struct query *insert = store_prepare(store, "INSERT INTO t (id, text) VALUES (?1, ?2)");
+    struct query *count = store_prepare(store, "SELECT count(*) FROM t");
+    uint64_t rows = 0;
+    cr_assert(store_begin(store));
+    query_bind(insert, "us", (uint64_t)1, "kept");
+    query_run(insert);
+    cr_assert(store_dirty(store));
+    cr_assert(store_commit(store));
+    cr_assert(store_begin(store));
+    query_bind(insert, "us", (uint64_t)2, "dropped");
+    query_run(insert);
+    store_rollback(store);
+    query_bind(count, "");
+    cr_assert(query_one_u64(count, &rows));
+    cr_assert_eq(rows, 1);
+    store_close(store);
+    store = open_store();
+    count = store_prepare(store, "SELECT count(*) FROM t");
+    query_bind(count, "");
+    cr_assert(query_one_u64(count, &rows));
+    cr_assert_eq(rows, 1);
+    store_close(store);
+}
