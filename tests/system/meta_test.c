@@ -215,6 +215,29 @@ Test(methods, unknown_paths_are_404)
         CHECK_PROBLEM(forum_get(forum, "%s", paths[i]), 404, "not_found");
 }
 
+Test(cors, lets_pages_of_listed_origins_read_and_no_others)
+{
+    static const char *const flags[] = {"--cors-origins=https://a.example,https://b.example", NULL};
+    struct forum *own = forum_start(&(struct forum_spec){.flags = flags});
+    struct reply *listed =
+        forum_request(own, "GET", "/api/subreddits", "Origin: https://b.example\r\n", NULL);
+    CHECK_OK(listed);
+    const char *allowed = http_header(listed, "Access-Control-Allow-Origin");
+    cr_assert(allowed && strcmp(allowed, "https://b.example") == 0, "%s", listed->head);
+    cr_assert(http_header(listed, "Vary"), "%s", listed->head);
+    struct reply *preflight =
+        forum_request(own, "OPTIONS", "/api/posts/create",
+                      "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n", NULL);
+    CHECK_STATUS(preflight, 204);
+    cr_assert(http_header(preflight, "Access-Control-Allow-Origin"), "%s", preflight->head);
+    cr_assert(strstr(http_header(preflight, "Access-Control-Allow-Methods"), "POST"), "%s", preflight->head);
+    struct reply *other =
+        forum_request(own, "GET", "/api/subreddits", "Origin: https://a.example.evil\r\n", NULL);
+    CHECK_OK(other);
+    cr_assert(!http_header(other, "Access-Control-Allow-Origin"), "%s", other->head);
+    cr_assert_eq(forum_stop(own, SIGINT), 0);
+}
+
 static struct reply *exchange(const char *bytes, size_t length)
 {
     struct connection *connection = http_open(forum_port(forum));
