@@ -15,6 +15,7 @@
 
 #define FORUM_START_MS 30000 /* until /ready says 200; also under sanitizers on a busy machine */
 #define FORUM_STOP_MS  20000
+#define FORUM_LEFT_MS  5000 /* for orphans, after the launcher's end */
 
 struct forum;
 
