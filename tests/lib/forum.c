@@ -53,6 +53,11 @@ unsigned forum_port(const struct forum *forum)
     return forum->port + HTTP_PORT;
 }
 
+unsigned forum_engines_port_base(const struct forum *forum)
+{
+    return forum->port + ENGINES_PORT - 1;
+}
+
 const char *forum_state_directory(const struct forum *forum)
 {
     return forum->state;
@@ -82,7 +87,7 @@ static struct keeper *launch(const struct forum *forum, const char *const *flags
     const char *argv[12 + FLAGS_MAX] = {forum_executable("forumd")};
     size_t count = 1;
     argv[count++] = keep_format("--listen=127.0.0.1:%u", forum_port(forum));
-    argv[count++] = keep_format("--port-base=%u", forum->port + ENGINES_PORT - 1);
+    argv[count++] = keep_format("--port-base=%u", forum_engines_port_base(forum));
     argv[count++] = keep_format("--state-dir=%s", forum->state);
     argv[count++] = "--access-log=on";
     argv[count++] = keep_format("--workers=%u", forum->spec->workers ? forum->spec->workers : 2);

@@ -31,6 +31,7 @@ struct forum *forum_start(const struct forum_spec *spec) MUST_USE;
 struct forum *forum_attach(void) MUST_USE;
 
 unsigned forum_port(const struct forum *forum);
+unsigned forum_engines_port_base(const struct forum *forum); /* --port-base */
 const char *forum_state_directory(const struct forum *forum);
 const char *forum_log(const struct forum *forum); /* all of it until now */
 /* This program's directory for files; removed at its end. */
