@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <nng/nng.h>
+#include <nng/protocol/pair0/pair.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -19,13 +22,32 @@ enum {
     RECONNECT_MIN_MS = 10,
     RECONNECT_MAX_MS = 200,
     TIMEOUT_MAX_MS = 24 * 3600 * 1000,
+    PULSE_GAP_MS = 250,
+    PULSE_PATIENCE_MS = 1000,
+    PULSE_TURN_MS =
+        400, /* the most that one turn counts: a process that was stopped itself waited for nothing */
 };
 
+#define PULSE_URL_BYTES 48
+
 TAILQ_HEAD(completions, call);
+
+/* A connection within the process that is closed on purpose, to see whether NNG's reaper takes it away. Lives
+ * until the process ends: NNG's threads know it. */
+struct pulse {
+    nng_socket dialled, listening;
+    atomic_uint pipe;     /* of `dialled`; 0: not connected (again) yet */
+    atomic_bool unreaped; /* closed, and not taken away yet */
+    bool wanted;          /* something happened that a hanging reaper may be behind */
+    uint64_t next_ms;     /* not before */
+    uint64_t looked_ms;   /* last turn */
+    uint64_t unreaped_ms; /* how long we have watched it */
+};
 
 struct caller_hub {
     int event_fd;
     unsigned callers;
+    struct pulse *pulse;   /* from the first caller on */
     pthread_mutex_t mutex; /* guards what follows, and each call's completion */
     struct completions completed;
     size_t completed_count;
@@ -185,6 +207,8 @@ static bool hub_dispatch_one(struct caller_hub *hub)
     pthread_mutex_unlock(&hub->mutex);
 
     call->busy = false;
+    if (result == CALL_RESET || result == CALL_NOT_SENT)
+        hub->pulse->wanted = true;
     if (answer != NULL)
         call->done(call->arg, result, nng_msg_body(answer), nng_msg_len(answer));
     else
@@ -211,6 +235,67 @@ void caller_hub_dispatch(struct caller_hub *hub)
     pthread_mutex_unlock(&hub->mutex);
     if (more)
         hub_signal(hub);
+}
+
+/* On one of NNG's threads; REM_POST on its reaper, at the beginning of its work. */
+static void on_pulse(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    struct pulse *pulse = arg;
+
+    if (event == NNG_PIPE_EV_ADD_POST)
+        atomic_store(&pulse->pipe, (unsigned)nng_pipe_id(pipe));
+    else
+        atomic_store(&pulse->unreaped, false);
+}
+
+static int pulse_open(struct caller_hub *hub)
+{
+    char url[PULSE_URL_BYTES];
+    int error;
+
+    if (hub->pulse != NULL)
+        return 0;
+    struct pulse *pulse = hub->pulse = xcalloc(1, sizeof(*pulse));
+    snprintf(url, sizeof(url), "inproc://pulse-%p", (void *)pulse);
+    if ((error = nng_pair0_open(&pulse->listening)) != 0 || (error = nng_pair0_open(&pulse->dialled)) != 0)
+        return error;
+    if ((error = nng_pipe_notify(pulse->dialled, NNG_PIPE_EV_ADD_POST, on_pulse, pulse)) != 0 ||
+        (error = nng_pipe_notify(pulse->dialled, NNG_PIPE_EV_REM_POST, on_pulse, pulse)) != 0 ||
+        (error = nng_socket_set_ms(pulse->dialled, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0)
+        return error;
+    if ((error = nng_listen(pulse->listening, url, NULL, 0)) != 0)
+        return error;
+    return nng_dial(pulse->dialled, url, NULL, 0);
+}
+
+static void pulse_begin(struct pulse *pulse, uint64_t now_ms)
+{
+    unsigned id = now_ms < pulse->next_ms ? 0 : atomic_exchange(&pulse->pipe, 0);
+
+    if (id == 0)
+        return;
+    pulse->wanted = false;
+    pulse->next_ms = now_ms + PULSE_GAP_MS;
+    pulse->unreaped_ms = 0;
+    atomic_store(&pulse->unreaped, true);
+    (void)!nng_pipe_close((nng_pipe){.id = id}); /* it may have closed by itself */
+}
+
+bool caller_hub_stuck(struct caller_hub *hub, uint64_t now_ms)
+{
+    struct pulse *pulse = hub->pulse;
+
+    if (pulse == NULL)
+        return false;
+    uint64_t turn_ms = now_ms - pulse->looked_ms;
+    pulse->looked_ms = now_ms;
+    if (!atomic_load(&pulse->unreaped)) {
+        if (pulse->wanted)
+            pulse_begin(pulse, now_ms);
+        return false;
+    }
+    pulse->unreaped_ms += turn_ms < PULSE_TURN_MS ? turn_ms : PULSE_TURN_MS;
+    return pulse->unreaped_ms >= PULSE_PATIENCE_MS;
 }
 
 static void caller_dial(struct caller *caller, const char *url)
@@ -256,6 +341,8 @@ struct caller *caller_open(struct caller_hub *hub, const char *url)
     int error = nng_req0_open(&caller->socket);
     transport_signals_restore(&signals);
     if (error == 0)
+        error = pulse_open(hub);
+    if (error == 0)
         error = caller_set_options(caller->socket);
     if (error == 0)
         error = nng_aio_alloc(&caller->try_aio, NULL, NULL);
@@ -286,7 +373,6 @@ void caller_close(struct caller *caller)
         LIST_REMOVE(call, link);
         call_free(call);
     }
-    nng_close(caller->socket);
     nng_aio_free(caller->try_aio);
     caller->hub->callers--;
     free(caller);

@@ -33,13 +33,22 @@ enum call_result {
  */
 typedef void (*call_done_fn)(void *arg, enum call_result result, const uint8_t *bytes, size_t length);
 
-/* Opens no socket and starts no thread. */
+/* Opens no socket and starts no thread: the first caller does. */
 struct caller_hub *caller_hub_new(void) MUST_USE;
 void caller_hub_free(struct caller_hub *hub);    /* after all its callers; NULL is fine */
 int caller_hub_fd(const struct caller_hub *hub); /* readable when dispatch has something to do */
 /* Runs the callbacks of what was complete when it began; what completes meanwhile makes the fd readable
  * again. */
 void caller_hub_dispatch(struct caller_hub *hub);
+/*
+ * True: no connection of this process that breaks will ever be made again, and the process must end. NNG
+ * 1.5.2 removes dead connections on one thread, which hangs for good when a connection dies at a bad moment
+ * (a peer killed while requests and answers flow: measured once in about 400 dead connections; reported as
+ * nanomsg/nng#1543 and #1813, where it shows as nng_close never returning). To be called in each turn of the
+ * loop, once a second at least. Nothing is examined until a call was reset or could not be sent; then,
+ * whether that thread still does its work.
+ */
+bool caller_hub_stuck(struct caller_hub *hub, uint64_t now_ms) MUST_USE;
 
 /*
  * Returns at once; the connection is made, and made again, in the background. Exits (EXIT_USAGE) on a
@@ -47,7 +56,8 @@ void caller_hub_dispatch(struct caller_hub *hub);
  * aborts when its parent had sockets open.
  */
 struct caller *caller_open(struct caller_hub *hub, const char *url) MUST_USE;
-/* Ends its calls without callbacks, and frees them. NULL is fine. */
+/* Ends its calls without callbacks, and frees them. Its connection lives until the process ends: nng_close
+ * may wait for ever (see caller_hub_stuck). NULL is fine. */
 void caller_close(struct caller *caller);
 
 /* Lives until its caller is closed. Calls in flight together may overtake each other, on the way there and

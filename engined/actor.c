@@ -37,6 +37,7 @@ struct actor {
     int lock_fd, signal_fd, lifeline_fd;
     uint64_t next_status_ms;
     bool stop;
+    int exit_code;
 };
 
 static void io_answer(void *arg, void *message, const uint8_t *bytes, size_t length)
@@ -171,6 +172,11 @@ static void loop_turn(struct actor *actor)
         drain_listener(actor);
     struct engine_time now = {.monotonic_ms = clock_monotonic_ms(), .wall_ms = clock_wall_ms()};
     engine_turn(actor->engine, now);
+    if (!actor->stop && peers_stuck(actor->peers, now.monotonic_ms)) {
+        log_error("connections to other engines cannot be made any more; ending for a new start");
+        actor->stop = true;
+        actor->exit_code = EXIT_SOFTWARE;
+    }
     notify_alive(actor->notify, now.monotonic_ms);
     tell_status(actor, now.monotonic_ms);
 }
@@ -197,5 +203,5 @@ int actor_run(const struct domain *domain, const struct actor_options *options)
     notify_close(actor.notify);
     close(actor.signal_fd);
     close(actor.lock_fd);
-    return 0;
+    return actor.exit_code;
 }

@@ -212,7 +212,6 @@ void listener_close(struct listener *listener, uint64_t drain_ms)
         nng_msg_free(inbound->request);
         nng_ctx_close(inbound->context);
     }
-    nng_close(listener->socket);
     pthread_cond_destroy(&listener->all_sent);
     pthread_mutex_destroy(&listener->mutex);
     close(listener->event_fd);

@@ -24,8 +24,9 @@ struct inbound;
  */
 struct listener *listener_open(const char *url) MUST_USE;
 /*
- * Stops intake; waits up to drain_ms for answers under way to be sent and read; closes. Drops what was never
- * answered: inbounds are invalid afterwards, and their askers see the connection break.
+ * Stops intake; waits up to drain_ms for answers under way to be sent and read. Drops what was never
+ * answered: inbounds are invalid afterwards. The address and the connections stay taken until the process
+ * ends, which is to be at once: nng_close may wait for ever (caller_hub_stuck in common/caller.h says why).
  */
 void listener_close(struct listener *listener, uint64_t drain_ms);
 

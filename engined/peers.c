@@ -49,6 +49,11 @@ void peers_dispatch(struct peers *peers)
     caller_hub_dispatch(peers->hub);
 }
 
+bool peers_stuck(struct peers *peers, uint64_t now_ms)
+{
+    return caller_hub_stuck(peers->hub, now_ms);
+}
+
 static void on_done(void *arg, enum call_result result, const uint8_t *bytes, size_t length)
 {
     static const enum ask_result results[] = {

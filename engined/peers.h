@@ -17,5 +17,7 @@ void peers_close(struct peers *peers);
 
 int peers_fd(const struct peers *peers); /* readable: dispatch */
 void peers_dispatch(struct peers *peers);
+/* In each turn: true when the process must end (caller_hub_stuck). */
+bool peers_stuck(struct peers *peers, uint64_t now_ms) MUST_USE;
 void peers_ask(struct peers *peers, struct ask ask, enum domain_id to, const uint8_t *bytes, size_t length,
                uint64_t timeout_ms);

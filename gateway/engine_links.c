@@ -98,6 +98,11 @@ void engine_links_dispatch(struct engine_links *links)
     caller_hub_dispatch(links->hub);
 }
 
+bool engine_links_stuck(struct engine_links *links, uint64_t now_ms)
+{
+    return caller_hub_stuck(links->hub, now_ms);
+}
+
 void engine_links_turn(struct engine_links *links, uint64_t now_ms)
 {
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)

@@ -26,6 +26,8 @@ struct engine_board *engine_links_board(const struct engine_links *links);
 /* Readable when engine_links_dispatch has answers to hand out. */
 int engine_links_fd(const struct engine_links *links);
 void engine_links_dispatch(struct engine_links *links);
+/* In each turn: true when the process must end (caller_hub_stuck in common/caller.h). */
+bool engine_links_stuck(struct engine_links *links, uint64_t now_ms) MUST_USE;
 /* At the end of each turn: what is due, then what waits goes out. */
 void engine_links_turn(struct engine_links *links, uint64_t now_ms);
 /* When a turn has something to do next; UINT64_MAX: when there is traffic. */

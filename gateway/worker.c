@@ -234,6 +234,9 @@ static void worker_run(struct worker *worker)
             fatal_exit(EXIT_OS, "the event loop failed: %s", strerror(errno));
         now_ms = clock_monotonic_ms();
         requests_turn(worker->requests, now_ms);
+        if (engine_links_stuck(worker->links, now_ms))
+            fatal_exit(EXIT_SOFTWARE,
+                       "connections to engines cannot be made any more; ending for a new start");
         engine_links_turn(worker->links, now_ms);
         http_server_turn(worker->http, now_ms); /* last: answers of this turn are written in it */
         log_flush();

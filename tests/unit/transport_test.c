@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <nng/nng.h>
+#include <nng/protocol/pair0/pair.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -76,6 +79,9 @@ static struct sockaddr_in loopback(uint16_t port)
     return (struct sockaddr_in){
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
+
+/* A hang in NNG must end as a failed test with its name. */
+TestSuite(transport, .timeout = 120);
 
 static uint16_t free_port(void)
 {
@@ -564,6 +570,82 @@ Test(transport, one_byte_over_16_mib_is_a_broken_invariant_of_the_sender, .signa
 
     probe_new(&bench, &probe);
     call_start(probe.call, xcalloc(1, LIMIT_MESSAGE_BYTES + 1), LIMIT_MESSAGE_BYTES + 1, PATIENCE_MS);
+}
+
+/* Called by NNG's reaper when it begins to take a connection away. */
+static void hold_the_reaper(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    (void)pipe, (void)event;
+    sem_wait(arg);
+}
+
+static void remember_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+    (void)event;
+    *(nng_pipe *)arg = pipe;
+}
+
+/* Turns a loop until it is stuck or not as wanted; false: not within the time. */
+static bool stuck_becomes(struct bench *bench, bool wanted, uint64_t within_ms)
+{
+    uint64_t deadline_ms = clock_monotonic_ms() + within_ms;
+
+    while (caller_hub_stuck(bench->hub, clock_monotonic_ms()) != wanted) {
+        struct pollfd wait = {.fd = caller_hub_fd(bench->hub), .events = POLLIN};
+
+        if (clock_monotonic_ms() >= deadline_ms)
+            return false;
+        if (poll(&wait, 1, 50) == 1)
+            caller_hub_dispatch(bench->hub);
+    }
+    return true;
+}
+
+Test(transport, a_reaper_that_hangs_is_noticed_once_a_connection_breaks)
+{
+    struct bench bench = bench_open();
+    struct probe probe;
+    nng_socket dialled, listening;
+    nng_pipe pipe = {0};
+    sem_t release;
+
+    cr_assert(sem_init(&release, 0, 0) == 0);
+    cr_assert(nng_pair0_open(&listening) == 0 && nng_pair0_open(&dialled) == 0);
+    cr_assert(nng_pipe_notify(dialled, NNG_PIPE_EV_ADD_POST, remember_pipe, &pipe) == 0);
+    cr_assert(nng_pipe_notify(dialled, NNG_PIPE_EV_REM_POST, hold_the_reaper, &release) == 0);
+    cr_assert(nng_listen(listening, "inproc://hold", NULL, 0) == 0);
+    cr_assert(nng_dial(dialled, "inproc://hold", NULL, 0) == 0);
+    cr_assert(nng_pipe_close(pipe) == 0);
+
+    probe_new(&bench, &probe);
+    cr_assert(not(stuck_becomes(&bench, true, 100)), "nothing happened yet");
+    cr_assert(eq(int, ask(&bench, &probe, "x", PATIENCE_MS), CALL_RESET));
+    server_reap(&bench);
+    cr_assert(stuck_becomes(&bench, true, PATIENCE_MS));
+    for (int i = 0; i < 100; i++)
+        cr_assert(sem_post(&release) == 0);
+    cr_assert(stuck_becomes(&bench, false, PATIENCE_MS));
+    server_start(&bench);
+    cr_assert(eq(int, ask_past_reset(&bench, &probe, "e", PATIENCE_MS), CALL_ANSWERED));
+    bench_close(&bench);
+}
+
+Test(transport, connections_that_break_and_come_again_are_not_taken_for_a_hanging_reaper)
+{
+    struct bench bench = bench_open();
+    struct probe probe;
+
+    probe_new(&bench, &probe);
+    for (unsigned i = 0; i < 10; i++) {
+        cr_assert(eq(int, ask(&bench, &probe, "x", PATIENCE_MS), CALL_RESET));
+        server_reap(&bench);
+        cr_assert(eq(int, ask_past_reset(&bench, &probe, "e", 300), CALL_NOT_SENT));
+        cr_assert(not(caller_hub_stuck(bench.hub, clock_monotonic_ms())));
+        server_start(&bench);
+        assert_serves(&bench);
+        cr_assert(stuck_becomes(&bench, false, PATIENCE_MS));
+    }
+    bench_close(&bench);
 }
 
 static int raw_connect(const struct bench *bench)
