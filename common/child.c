@@ -38,8 +38,9 @@ struct child {
     uint64_t started_ms;
     uint64_t ready_ms; /* 0: this process was never RUNNING */
     unsigned starts;
-    unsigned failures; /* in a row */
-    int exit_code;     /* of its last process; -1: a signal ended it, or none ended yet */
+    unsigned failures;    /* not yet forgotten */
+    uint64_t forgiven_ms; /* service that has not made one forgotten yet; below LIMIT_FORGIVE_MS */
+    int exit_code;        /* of its last process; -1: a signal ended it, or none ended yet */
     bool retired;
     bool killed;
     char status[NOTICE_STATUS_BYTES];
@@ -319,6 +320,19 @@ static void describe_outcome(const siginfo_t *info, char out[static OUTCOME_BYTE
                  info->si_code == CLD_DUMPED ? " core=yes" : "");
 }
 
+static void forget_failures(struct child *child, uint64_t served_ms)
+{
+    uint64_t total_ms = child->forgiven_ms + served_ms;
+    uint64_t forgotten = total_ms / LIMIT_FORGIVE_MS;
+    if (forgotten >= child->failures) {
+        child->failures = 0;
+        child->forgiven_ms = 0; /* service is not saved up */
+        return;
+    }
+    child->failures -= (unsigned)forgotten;
+    child->forgiven_ms = total_ms % LIMIT_FORGIVE_MS;
+}
+
 void child_reap(struct child *child, bool final, uint64_t now_ms)
 {
     siginfo_t info = {0};
@@ -332,8 +346,7 @@ void child_reap(struct child *child, bool final, uint64_t now_ms)
     ensure(waitpid(child->pid, NULL, 0) == child->pid);
     describe_outcome(&info, outcome);
     child->exit_code = info.si_code == CLD_EXITED ? info.si_status : -1;
-    if (child->ready_ms > 0 && now_ms - child->ready_ms >= LIMIT_STEADY_MS)
-        child->failures = 0;
+    forget_failures(child, child->ready_ms > 0 ? now_ms - child->ready_ms : 0);
     if (!final && !child->retired) {
         child_fail(child, outcome, now_ms);
         return;

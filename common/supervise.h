@@ -11,11 +11,19 @@
  * invariant.
  *   STOPPED -> STARTING -> RUNNING -> STOPPING -> STOPPED;  STARTING|RUNNING -> BACKOFF -> STARTING;
  *   STARTING|RUNNING -> HUNG (killed) -> BACKOFF;  DRAINING: replaced by a newer copy, allowed to finish; ->
- * STOPPED Restart: at once the first time, then LIMIT_RESTART_MIN_MS doubling to LIMIT_RESTART_MAX_MS; back
- * to "at once" after LIMIT_STEADY_MS of service. Only the child backs off, never the rest. A child is hung
- * when STARTING longer than its start timeout (EXTEND_TIMEOUT_USEC extends), or RUNNING without WATCHDOG=1
- * for hang_timeout_ms: SIGKILL, restart. Time in which the supervisor itself did not run is not held against
- * a child.
+ *   STOPPED
+ *
+ * Restart: at once after a first failure, after each further one later: LIMIT_RESTART_MIN_MS, doubling to
+ * LIMIT_RESTART_MAX_MS. Service (from READY=1 to the end) makes failures forgotten, one per LIMIT_FORGIVE_MS;
+ * what is left over counts for the next time. So kills from outside that leave a child half a second each
+ * never delay it, one that dies in less than that backs off further each time, and even from the longest
+ * delay five seconds of service lead back to "at once". A start that fails is no service. How a process ended
+ * makes no difference: the kernel's SIGKILL for want of memory looks like an operator's. Only the child backs
+ * off, never the rest, and it is never given up.
+ *
+ * A child is hung when STARTING longer than its start timeout (EXTEND_TIMEOUT_USEC extends), or RUNNING
+ * without WATCHDOG=1 for hang_timeout_ms: SIGKILL, restart. Time in which the supervisor itself did not run
+ * is not held against a child.
  *
  * One thread. SIGCHLD, SIGTERM, SIGINT, SIGHUP are blocked from supervisor_new to supervisor_free and read
  * through a signalfd by supervisor_run. One supervisor per process.

@@ -266,7 +266,13 @@ Test(supervisor, backs_off_with_a_child_that_cannot_be_executed)
     check_backoff(&scene);
 }
 
-Test(child, that_served_long_enough_starts_at_once_again)
+/* A row: a child becomes ready, serves (UINT64_MAX: dies before it is ready), ends, and waits for its delay.
+ */
+struct life {
+    uint64_t served_ms, delay_ms;
+};
+
+static void check_lives(const struct life *lives, size_t count)
 {
     struct scene scene;
     scene_open(&scene, NULL);
@@ -274,26 +280,56 @@ Test(child, that_served_long_enough_starts_at_once_again)
     struct child *child = child_new(&spec, NULL, NULL);
     const struct child_lendings lendings = {.notify_address = "@nobody", .lifeline_fd = 0, .null_fd = 0};
     const struct notice ready = {.ready = true};
-    static const struct {
-        uint64_t served_ms, delay_ms;
-    } rows[] = {{0, 0}, {LIMIT_STEADY_MS - 1, 10}, {0, 20}, {LIMIT_STEADY_MS, 0}, {0, 10}};
     uint64_t now_ms = 1000;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < count; i++) {
         child_start(child, &lendings, now_ms);
-        child_notified(child, &ready, now_ms);
-        cr_assert_eq(child_state(child), CHILD_RUNNING);
+        if (lives[i].served_ms != UINT64_MAX)
+            child_notified(child, &ready, now_ms);
         siginfo_t info;
         cr_assert_eq(waitid(P_PID, (id_t)child_pid(child), &info, WEXITED | WNOWAIT), 0);
-        now_ms += rows[i].served_ms;
+        now_ms += lives[i].served_ms != UINT64_MAX ? lives[i].served_ms : 60000;
         child_reap(child, false, now_ms);
         cr_assert_eq(child_state(child), CHILD_BACKOFF);
-        cr_assert_eq(child_deadline_ms(child) - now_ms, rows[i].delay_ms, "row %zu", i);
+        cr_assert_eq(child_deadline_ms(child) - now_ms, lives[i].delay_ms, "life %zu: %llu", i,
+                     (unsigned long long)(child_deadline_ms(child) - now_ms));
         now_ms = child_deadline_ms(child);
         cr_assert(child_expire(child, now_ms));
     }
     child_stop(child, now_ms);
     child_free(child);
     supervisor_free(scene.supervisor);
+}
+
+#define CHECK_LIVES(...)                                                                                     \
+    check_lives((const struct life[]){__VA_ARGS__},                                                          \
+                sizeof((const struct life[]){__VA_ARGS__}) / sizeof(struct life))
+
+Test(child, that_is_killed_again_and_again_after_half_a_second_of_service_starts_at_once_each_time)
+{
+    struct life lives[20];
+    for (size_t i = 0; i < ARRAY_LEN(lives); i++)
+        lives[i] = (struct life){LIMIT_FORGIVE_MS, 0};
+    check_lives(lives, ARRAY_LEN(lives));
+}
+
+Test(child, that_dies_soon_after_it_is_ready_backs_off_further_each_time)
+{
+    CHECK_LIVES({5, 0}, {5, 10}, {5, 20}, {5, 40}, {5, 80}, {5, 160}, {5, 320}, {5, 640}, {5, 1280},
+                {5, 2560}, {5, 5000}, {5, 5000});
+}
+
+Test(child, that_dies_before_it_is_ready_backs_off_however_long_that_took)
+{
+    CHECK_LIVES({UINT64_MAX, 0}, {UINT64_MAX, 10}, {UINT64_MAX, 20}, {UINT64_MAX, 40});
+}
+
+Test(child, is_forgiven_one_failure_for_each_half_second_that_it_served)
+{
+    /* Five failures; three served away; what is left of a service counts for the next, but is not saved up.
+     */
+    CHECK_LIVES({0, 0}, {0, 10}, {0, 20}, {0, 40}, {0, 80}, {3 * LIMIT_FORGIVE_MS, 20},
+                {LIMIT_FORGIVE_MS - 1, 40}, {1, 40}, {10 * LIMIT_FORGIVE_MS + 499, 0},
+                {LIMIT_FORGIVE_MS - 1, 10});
 }
 
 static bool freeze_a(struct scene *scene)
