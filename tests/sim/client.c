@@ -440,7 +440,7 @@ static uint64_t retry_delay_us(const struct agent *agent, unsigned tries)
 
 void agent_call(struct agent *agent, const struct call *call, struct answer *answer)
 {
-    uint64_t start = agent->due_us > 0 ? agent->due_us : client_now_us();
+    uint64_t sent_us = client_now_us(), start_us = agent->due_us > 0 ? agent->due_us : sent_us;
     bool unsure = false;
 
     for (unsigned tries = 1;; tries++) {
@@ -460,7 +460,8 @@ void agent_call(struct agent *agent, const struct call *call, struct answer *ans
     if (unsure && answer->outcome == OUTCOME_FAILED) {
         answer->outcome = OUTCOME_UNKNOWN;
     }
-    answer->took_us = client_now_us() - start;
+    answer->sent_us = sent_us;
+    answer->took_us = client_now_us() - start_us;
     agent->due_us = 0;
 }
 

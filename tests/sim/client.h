@@ -46,9 +46,10 @@ struct answer {
     enum trouble trouble;
     unsigned status; /* 0: no answer */
     unsigned tries;
-    bool replayed; /* Idempotent-Replayed: true */
-    bool stale;    /* X-Feed-Stale */
-    uint64_t took_us;
+    bool replayed;            /* Idempotent-Replayed: true */
+    bool stale;               /* X-Feed-Stale */
+    uint64_t sent_us;         /* when the first try was, by client_now_us */
+    uint64_t took_us;         /* from there, or from agent_set_due's time, to the answer of the last try */
     char *next;               /* path of the next page, or NULL */
     struct json_object *json; /* the body, or NULL if it is none */
 };

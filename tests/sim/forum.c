@@ -318,8 +318,10 @@ bool forum_vote(struct agent *agent, struct forum *forum, const struct account *
                 uint64_t id, unsigned state)
 {
     char path[PATH_BYTES];
-    struct request request = {
-        .operation = OPERATION_VOTE, .path = path, .body = json_object_new_object(), .actor = voter};
+    struct request request = {.operation = kind == ID_POST ? OPERATION_VOTE_POST : OPERATION_VOTE_COMMENT,
+                              .path = path,
+                              .body = json_object_new_object(),
+                              .actor = voter};
     struct answer answer;
     bool good;
 
@@ -375,6 +377,20 @@ bool forum_feed(struct agent *agent, struct forum *forum, const struct account *
     snprintf(path, sizeof path, "/api/feed/%s", id_format(ID_USER, account->id).text);
     send_request(agent, forum, &request, answer);
     return answer->outcome == OUTCOME_OK && json_object_is_type(answer->json, json_type_array);
+}
+
+bool forum_profile(struct agent *agent, struct forum *forum, const struct account *account)
+{
+    char path[PATH_BYTES];
+    struct request request = {.operation = OPERATION_PROFILE, .path = path, .actor = account};
+    struct answer answer;
+    bool good;
+
+    snprintf(path, sizeof path, "/api/users/%s", id_format(ID_USER, account->id).text);
+    send_request(agent, forum, &request, &answer);
+    good = answer.outcome == OUTCOME_OK && strcmp(answer_text(&answer, "username"), account->name) == 0;
+    answer_clear(&answer);
+    return good;
 }
 
 bool forum_list(struct agent *agent, struct forum *forum, const char *path, struct answer *answer)

@@ -83,3 +83,5 @@ uint64_t forum_message(struct agent *agent, struct forum *forum, const struct ac
 bool forum_feed(struct agent *agent, struct forum *forum, const struct account *account,
                 struct answer *answer);
 bool forum_list(struct agent *agent, struct forum *forum, const char *path, struct answer *answer) MUST_USE;
+/* What everybody sees of a user. True if it is theirs. */
+bool forum_profile(struct agent *agent, struct forum *forum, const struct account *account);

@@ -25,9 +25,10 @@ struct load {
     uint64_t start_us, end_us; /* end_us 0: none */
     uint64_t started;          /* operations */
     uint64_t written;          /* texts, each unlike all others */
-    bool failed;               /* the setup */
-    size_t next;               /* of the setup's list */
-    uint32_t pair_subreddit;   /* setup: the membership to decide next */
+    uint64_t newcomers;
+    bool failed;             /* the setup */
+    size_t next;             /* of the setup's list */
+    uint32_t pair_subreddit; /* setup: the membership to decide next */
     uint64_t pair_user;
 };
 
@@ -130,6 +131,7 @@ static bool set_up(struct load *load)
     printf("load: set up %u users, %u subreddits, %" PRIu64 " joins in %.2f s\n", load->options->users,
            load->options->subreddits, stats_operation_count(load->forum->stats, OPERATION_JOIN),
            stats_elapsed_s(load->forum->stats));
+    fflush(stdout);
     if (load->failed) {
         stats_report(load->forum->stats, stdout);
         fprintf(stderr, "forumd-sim: the load's users and subreddits could not all be made\n");
@@ -293,6 +295,16 @@ static const struct {
     unsigned percent;
 } mix[] = {{do_post, 20}, {do_comment, 20}, {do_vote, 20}, {do_repost, 15}, {do_join, 15}, {do_message, 10}};
 
+static void register_newcomer(struct agent *agent, struct load *load)
+{
+    struct account account = {0};
+    char name[NAME_BYTES];
+
+    snprintf(name, sizeof name, "n_%s_%" PRIu64, load->forum->tag, ++load->newcomers);
+    (void)forum_register(agent, load->forum, name, &account); /* a failure is in the statistics */
+    account_clear(&account);
+}
+
 static void operate(struct agent *agent, struct load *load, struct load_user *user)
 {
     uint64_t die = random_below(&load->world->random, 100);
@@ -304,6 +316,11 @@ static void operate(struct agent *agent, struct load *load, struct load_user *us
         user->returning = false;
         forum_feed(agent, load->forum, &user->account, &answer);
         answer_clear(&answer);
+        (void)forum_profile(agent, load->forum, &user->account);
+        return;
+    }
+    if (load->options->newcomers > 0 && random_unit(&load->world->random) < load->options->newcomers) {
+        register_newcomer(agent, load);
         return;
     }
     while (die >= mix[chosen].percent) {

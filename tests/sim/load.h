@@ -16,8 +16,10 @@ struct load_options {
     unsigned users, subreddits, clients;
     double zipf;         /* exponent of the subreddits' popularity */
     double offline;      /* the fraction of users that are offline at any time, 0 <= x < 1 */
+    double newcomers;    /* the fraction of operations that are registrations, after which nothing comes */
     unsigned duration_s; /* 0: as long as `operations` takes */
     uint64_t operations; /* 0: as many as `duration_s` gives room for */
+    bool endless;        /* neither: until it is interrupted, which is then its good end */
     unsigned rate; /* operations/s that arrive, whether or not earlier ones are answered; 0: each client waits
                       for its answer */
     uint64_t seed;

@@ -89,6 +89,9 @@ int main(int argc, char **argv)
     forum.client = client_new(&client_options);
     forum.record = open_record(&settings);
     forum.stats = stats_new();
+    if (settings.trace != NULL && !stats_trace(forum.stats, settings.trace)) {
+        sim_fatal(EX_CANTCREAT, "cannot write the trace %s", settings.trace);
+    }
     snprintf(forum.run, sizeof forum.run, "%s", settings.run);
     snprintf(forum.tag, sizeof forum.tag, "%s", settings.tag);
     printf("forumd-sim: seed %llu, run %s\n", (unsigned long long)settings.seed, forum.run);
@@ -101,12 +104,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "forumd-sim: the record could not be written\n");
         good = false;
     }
+    if (!stats_flush(forum.stats)) {
+        fprintf(stderr, "forumd-sim: the trace could not be written\n");
+        good = false;
+    }
     if (settings.verify && !client_stopping(forum.client)) {
         verify_options = (struct verify_options){
             .agents = settings.clients, .seed = settings.seed, .quiet = settings.quiet};
         good = verify(forum.client, forum.record, &verify_options) && good;
     }
-    good = good && !client_stopping(forum.client);
+    good = good && (!client_stopping(forum.client) || settings.load.endless);
     stats_free(forum.stats);
     record_free(forum.record);
     client_free(forum.client);

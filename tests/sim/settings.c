@@ -44,6 +44,8 @@ static const char usage[] =
     "  --seed N             repeats a run's choices (random, printed; import: 1)\n"
     "  --verify             afterwards, read the server back and compare it with what it acknowledged\n"
     "  --record FILE        append what was acknowledged; for verify: read it (may be given several times)\n"
+    "  --trace FILE         a line a request: sent at, answered at (us), operation, status, trouble, tries,\n"
+    "                       replayed, stale\n"
     "  --retries N          with the same key, after 503 or no answer (3; load: 0)\n"
     "  --timeout MS         of one try (10000)\n"
     "  --tag TEXT           1-8 of [a-z0-9], in the names that journey and load make (random)\n"
@@ -51,8 +53,9 @@ static const char usage[] =
     "multi:\n"
     "  --first N            number of the first of the five users (1)\n"
     "load:\n"
-    "  --users N (100)  --subreddits N (20)  --zipf S (1.0)  --offline FRACTION (0.1)\n"
-    "  --duration S (10) or --operations N\n"
+    "  --users N (100)  --subreddits N (20)  --zipf S (1.0)\n"
+    "  --offline FRACTION (0.1)  --newcomers FRACTION (0): of operations, registrations of others\n"
+    "  --duration S (10), --operations N or --endless: until it is interrupted, which is then a good end\n"
     "  --rate N             operations/s that arrive whatever becomes of earlier ones (else each client "
     "waits)\n"
     "import:\n"
@@ -127,6 +130,7 @@ enum flag {
     FLAG_SEED,
     FLAG_VERIFY,
     FLAG_RECORD,
+    FLAG_TRACE,
     FLAG_RETRIES,
     FLAG_TIMEOUT,
     FLAG_TAG,
@@ -136,9 +140,11 @@ enum flag {
     FLAG_SUBREDDITS,
     FLAG_ZIPF,
     FLAG_OFFLINE,
+    FLAG_NEWCOMERS,
     FLAG_DURATION,
     FLAG_OPERATIONS,
     FLAG_RATE,
+    FLAG_ENDLESS,
     FLAG_REPLIES,
     FLAG_HELP,
     FLAG_VERSION,
@@ -150,6 +156,7 @@ static const struct option flags[] = {
     {"seed", required_argument, NULL, FLAG_SEED},
     {"verify", no_argument, NULL, FLAG_VERIFY},
     {"record", required_argument, NULL, FLAG_RECORD},
+    {"trace", required_argument, NULL, FLAG_TRACE},
     {"retries", required_argument, NULL, FLAG_RETRIES},
     {"retry", required_argument, NULL, FLAG_RETRIES},
     {"timeout", required_argument, NULL, FLAG_TIMEOUT},
@@ -160,9 +167,11 @@ static const struct option flags[] = {
     {"subreddits", required_argument, NULL, FLAG_SUBREDDITS},
     {"zipf", required_argument, NULL, FLAG_ZIPF},
     {"offline", required_argument, NULL, FLAG_OFFLINE},
+    {"newcomers", required_argument, NULL, FLAG_NEWCOMERS},
     {"duration", required_argument, NULL, FLAG_DURATION},
     {"operations", required_argument, NULL, FLAG_OPERATIONS},
     {"rate", required_argument, NULL, FLAG_RATE},
+    {"endless", no_argument, NULL, FLAG_ENDLESS},
     {"replies", no_argument, NULL, FLAG_REPLIES},
     {"help", no_argument, NULL, FLAG_HELP},
     {"version", no_argument, NULL, FLAG_VERSION},
@@ -209,6 +218,9 @@ static bool take_text(struct settings *settings, int flag, const char *name, con
     case FLAG_RECORD:
         add_record(settings, value);
         return true;
+    case FLAG_TRACE:
+        settings->trace = value;
+        return true;
     case FLAG_TAG:
         parse_tag(settings, value);
         return true;
@@ -217,6 +229,9 @@ static bool take_text(struct settings *settings, int flag, const char *name, con
         return true;
     case FLAG_OFFLINE:
         settings->load.offline = parse_fraction(name, value, 0.99);
+        return true;
+    case FLAG_NEWCOMERS:
+        settings->load.newcomers = parse_fraction(name, value, 1);
         return true;
     case FLAG_OPERATIONS:
         settings->load.operations = parse_number(name, value, 1, UINT64_MAX);
@@ -234,6 +249,9 @@ static void take_switch(struct settings *settings, int flag)
         break;
     case FLAG_QUIET:
         settings->quiet = true;
+        break;
+    case FLAG_ENDLESS:
+        settings->load.endless = true;
         break;
     case FLAG_REPLIES:
         settings->replies = true;
@@ -323,7 +341,10 @@ void settings_parse(struct settings *settings, int argc, char **argv)
         /* An import's votes are the same each time, so that a second one adds nothing. */
         settings->seed = settings->command == COMMAND_IMPORT ? IMPORT_DEFAULT_SEED : random_system();
     }
-    if (settings->load.duration_s == 0 && settings->load.operations == 0) {
+    if (settings->load.endless && (settings->load.duration_s > 0 || settings->load.operations > 0)) {
+        sim_fatal(EX_USAGE, "--endless: neither --duration nor --operations goes with it");
+    }
+    if (settings->load.duration_s == 0 && settings->load.operations == 0 && !settings->load.endless) {
         settings->load.duration_s = DEFAULT_DURATION_S;
     }
     settings->verify = settings->verify || settings->command == COMMAND_VERIFY;

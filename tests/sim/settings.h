@@ -22,6 +22,7 @@ struct settings {
     unsigned clients, retries, timeout_ms, first;
     bool quiet, verify, replies;
     const char *directory;
+    const char *trace; /* NULL: none */
     const char *records[SETTINGS_RECORDS_MAX];
     size_t record_count;
     struct load_options load; /* without what the other fields say */

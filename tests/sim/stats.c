@@ -21,14 +21,30 @@ struct stats {
     uint64_t count, errors;
     struct operation_stats operations[OPERATIONS];
     struct histogram *took_us; /* of all */
+    FILE *trace;               /* NULL: none */
 };
 
 static const char *const names[OPERATIONS] = {
-    [OPERATION_REGISTER] = "register", [OPERATION_CREATE] = "create", [OPERATION_JOIN] = "join",
-    [OPERATION_LEAVE] = "leave",       [OPERATION_POST] = "post",     [OPERATION_REPOST] = "repost",
-    [OPERATION_COMMENT] = "comment",   [OPERATION_VOTE] = "vote",     [OPERATION_MESSAGE] = "message",
-    [OPERATION_FEED] = "feed",         [OPERATION_READ] = "read",
+    [OPERATION_REGISTER] = "register",
+    [OPERATION_CREATE] = "create",
+    [OPERATION_JOIN] = "join",
+    [OPERATION_LEAVE] = "leave",
+    [OPERATION_POST] = "post",
+    [OPERATION_REPOST] = "repost",
+    [OPERATION_COMMENT] = "comment",
+    [OPERATION_VOTE_POST] = "vote_post",
+    [OPERATION_VOTE_COMMENT] = "vote_comment",
+    [OPERATION_MESSAGE] = "message",
+    [OPERATION_FEED] = "feed",
+    [OPERATION_PROFILE] = "profile",
+    [OPERATION_READ] = "read",
 };
+
+static const char *const trace_words[TROUBLES] = {[TROUBLE_NONE] = "none",
+                                                  [TROUBLE_REFUSED] = "refused",
+                                                  [TROUBLE_TIMEOUT] = "timeout",
+                                                  [TROUBLE_RESET] = "reset",
+                                                  [TROUBLE_OTHER] = "other"};
 
 const char *operation_name(enum operation operation)
 {
@@ -53,7 +69,21 @@ void stats_free(struct stats *stats)
         histogram_free(stats->operations[i].took_us);
     }
     histogram_free(stats->took_us);
+    if (stats->trace != NULL) {
+        fclose(stats->trace);
+    }
     free(stats);
+}
+
+bool stats_trace(struct stats *stats, const char *path)
+{
+    stats->trace = fopen(path, "we");
+    return stats->trace != NULL;
+}
+
+bool stats_flush(struct stats *stats)
+{
+    return stats->trace == NULL || (fflush(stats->trace) == 0 && !ferror(stats->trace));
 }
 
 void stats_reset(struct stats *stats)
@@ -85,6 +115,11 @@ void stats_add(struct stats *stats, enum operation operation, const struct answe
     }
     stats->count++;
     stats->errors += answer->outcome != OUTCOME_OK;
+    if (stats->trace != NULL) {
+        fprintf(stats->trace, "%" PRIu64 " %" PRIu64 " %s %u %s %u %d %d\n", answer->sent_us, client_now_us(),
+                names[operation], answer->status, trace_words[answer->trouble], answer->tries,
+                answer->replayed, answer->stale);
+    }
 }
 
 uint64_t stats_count(const struct stats *stats)
@@ -110,7 +145,7 @@ double stats_elapsed_s(const struct stats *stats)
 static void report_line(FILE *out, const char *name, const struct histogram *took_us,
                         const uint64_t *outcomes, double elapsed_s)
 {
-    fprintf(out, "%-9s %9" PRIu64 " %8.0f/s", name, histogram_count(took_us),
+    fprintf(out, "%-12s %9" PRIu64 " %8.0f/s", name, histogram_count(took_us),
             (double)histogram_count(took_us) / elapsed_s);
     fprintf(out, " %7" PRIu64 " %7" PRIu64, outcomes[OUTCOME_FAILED], outcomes[OUTCOME_UNKNOWN]);
     fprintf(out, " %9.2f %9.2f %9.2f %9.2f %9.2f\n", (double)histogram_percentile(took_us, 50) / 1e3,
@@ -142,7 +177,7 @@ void stats_report(const struct stats *stats, FILE *out)
     double elapsed_s = stats_elapsed_s(stats);
     uint64_t outcomes[OUTCOME_UNKNOWN + 1] = {0};
 
-    fprintf(out, "%-9s %9s %10s %7s %7s %9s %9s %9s %9s %9s\n", "operation", "count", "rate", "failed",
+    fprintf(out, "%-12s %9s %10s %7s %7s %9s %9s %9s %9s %9s\n", "operation", "count", "rate", "failed",
             "unknown", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms");
     for (unsigned i = 0; i < OPERATIONS; i++) {
         const struct operation_stats *one = &stats->operations[i];
