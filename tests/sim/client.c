@@ -408,6 +408,10 @@ static void take_answer(struct agent *agent, struct answer *answer)
     long status = 0;
 
     answer->trouble = trouble_of(agent->result);
+    /* A kept connection may break on the request, and the next one be refused: then it was sent. */
+    if (answer->trouble == TROUBLE_REFUSED && agent->sent > 0) {
+        answer->trouble = TROUBLE_RESET;
+    }
     if (answer->trouble == TROUBLE_NONE) {
         expect_curl(curl_easy_getinfo(agent->easy, CURLINFO_RESPONSE_CODE, &status));
     }

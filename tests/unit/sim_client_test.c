@@ -1,7 +1,13 @@
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "tests/sim/client.h"
 #include "tests/sim/fiber.h"
 #include "tests/sim/headers.h"
 #include "tests/sim/ids.h"
@@ -129,4 +135,93 @@ Test(fiber, goes_on_where_it_paused_each_with_its_own_stack)
     cr_expect_not(fiber_resume(two.self));
     fiber_free(one.self);
     fiber_free(two.self);
+}
+
+/* ---- outcomes ---- */
+
+/* A server that answers one request, takes a second one on the same connection, and is gone without an
+ * answer. */
+struct brief_server {
+    int listener;
+    char url[64];
+};
+
+static void read_head(int fd)
+{
+    char bytes[4096];
+    size_t length = 0;
+    ssize_t got = 0;
+
+    do {
+        length += (size_t)got;
+        bytes[length] = '\0';
+    } while (strstr(bytes, "\r\n\r\n") == NULL && length + 1 < sizeof bytes &&
+             (got = recv(fd, bytes + length, sizeof bytes - 1 - length, 0)) > 0);
+}
+
+static void *serve_briefly(void *context)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    struct brief_server *server = context;
+    int fd = accept(server->listener, NULL, NULL);
+
+    read_head(fd);
+    cr_assert_eq(send(fd, answer, sizeof answer - 1, 0), (ssize_t)sizeof answer - 1);
+    read_head(fd);
+    close(server->listener);
+    close(fd);
+    return NULL;
+}
+
+static void listen_briefly(struct brief_server *server)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+
+    server->listener = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(server->listener, (struct sockaddr *)&address, length), 0);
+    cr_assert_eq(listen(server->listener, 1), 0);
+    cr_assert_eq(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
+    snprintf(server->url, sizeof server->url, "http://127.0.0.1:%u", ntohs(address.sin_port));
+}
+
+static void ask_twice(struct agent *agent, void *context)
+{
+    struct call call = {.path = "/", .key = "a"};
+    struct answer *last = context;
+
+    agent_call(agent, &call, last);
+    cr_expect_eq(last->outcome, OUTCOME_OK);
+    answer_clear(last);
+    agent_call(agent, &call, last);
+}
+
+static void ask_once(struct agent *agent, void *context)
+{
+    struct call call = {.path = "/", .key = "a"};
+
+    agent_call(agent, &call, context);
+}
+
+Test(client, does_not_know_what_became_of_a_request_whose_kept_connection_broke_before_the_next_was_refused)
+{
+    struct brief_server server;
+    struct client_options options = {.base_url = server.url, .timeout_ms = 10000};
+    struct client *client;
+    struct answer answer = {0};
+    pthread_t thread;
+
+    listen_briefly(&server);
+    cr_assert_eq(pthread_create(&thread, NULL, serve_briefly, &server), 0);
+    client = client_new(&options);
+    client_run(client, 1, ask_twice, &answer);
+    cr_expect_eq(answer.outcome, OUTCOME_UNKNOWN);
+    cr_expect_eq(answer.trouble, TROUBLE_RESET);
+    answer_clear(&answer);
+    client_run(client, 1, ask_once, &answer);
+    cr_expect_eq(answer.outcome, OUTCOME_FAILED, "nobody listens any more");
+    cr_expect_eq(answer.trouble, TROUBLE_REFUSED);
+    answer_clear(&answer);
+    client_free(client);
+    pthread_join(thread, NULL);
 }
