@@ -57,6 +57,6 @@
 #define LIMIT_CHILDREN       64
 #define LIMIT_RESTART_MIN_MS 10
 #define LIMIT_RESTART_MAX_MS 5000
-#define LIMIT_FORGIVE_MS     500   /* of service make one failure of a child forgotten */
+#define LIMIT_FORGIVE_MS     250   /* of service make one failure of a child forgotten */
 #define LIMIT_STOP_MS        10000 /* SIGTERM to SIGKILL */
 #define LIMIT_START_MS       30000 /* exec to READY=1, unless it asks for more */

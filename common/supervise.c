@@ -293,6 +293,7 @@ static void wait_and_read(struct supervisor *supervisor, int *lifeline_fd)
     if (ready > 0 && polled[2].revents) {
         *lifeline_fd = -1;
         begin_stop(supervisor, "parent_gone");
+        kill_all(supervisor);
     }
 }
 

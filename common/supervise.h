@@ -15,11 +15,11 @@
  *
  * Restart: at once after a first failure, after each further one later: LIMIT_RESTART_MIN_MS, doubling to
  * LIMIT_RESTART_MAX_MS. Service (from READY=1 to the end) makes failures forgotten, one per LIMIT_FORGIVE_MS;
- * what is left over counts for the next time. So kills from outside that leave a child half a second each
- * never delay it, one that dies in less than that backs off further each time, and even from the longest
- * delay five seconds of service lead back to "at once". A start that fails is no service. How a process ended
- * makes no difference: the kernel's SIGKILL for want of memory looks like an operator's. Only the child backs
- * off, never the rest, and it is never given up.
+ * what is left over counts for the next time. So kills from outside that leave a child a quarter of a second
+ * each never delay it, one that dies in less than that backs off further each time, and even from the longest
+ * delay three seconds of service lead back to "at once". A start that fails is no service. How a process
+ * ended makes no difference: the kernel's SIGKILL for want of memory looks like an operator's. Only the child
+ * backs off, never the rest, and it is never given up.
  *
  * A child is hung when STARTING longer than its start timeout (EXTEND_TIMEOUT_USEC extends), or RUNNING
  * without WATCHDOG=1 for hang_timeout_ms: SIGKILL, restart. Time in which the supervisor itself did not run
@@ -102,8 +102,9 @@ struct supervisor_hooks {
     uint64_t
         turn_interval_ms; /* a turn comes at least that often; 0 or UINT64_MAX: only when something happens */
 };
-/* Runs until SIGTERM or SIGINT, or (when `own_lifeline_fd` >= 0) end-of-file there; then stops the children
- * by rank, waits for them, and returns the exit code: 0 after an orderly stop, 1 if a child had to be killed.
- * A SIGINT during the stop kills what is left at once. */
+/* Runs until SIGTERM or SIGINT; then stops the children by rank, waits for them, and returns the exit code: 0
+ * after an orderly stop, 1 if a child had to be killed. A SIGINT during the stop kills what is left at once.
+ * So does end-of-file at `own_lifeline_fd` (>= 0): the parent is gone, and with it whom its other children
+ * served; what still held a port would only be in the way of the parent's successor. */
 int supervisor_run(struct supervisor *supervisor, const struct supervisor_hooks *hooks,
                    int own_lifeline_fd) MUST_USE;
