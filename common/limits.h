@@ -39,7 +39,10 @@
 #define LIMIT_CLIENT_KEYS         1000000 /* idempotency keys an engine remembers */
 #define LIMIT_CLIENT_KEY_MS       (24ull * 3600 * 1000)
 #define LIMIT_REQUEST_ID_GRACE_MS 60000 /* a worker's own id is remembered that long after its deadline */
-#define LIMIT_PRUNE_ROWS          256   /* request rows forgotten in one transaction */
+#define LIMIT_CRASHES             2     /* an engine dies that often of one request; then it is refused */
+#define LIMIT_CRASH_MEMORY_MS     (3600ull * 1000)
+#define LIMIT_CRASHES_KEPT        64  /* deaths remembered */
+#define LIMIT_PRUNE_ROWS          256 /* request rows forgotten in one transaction */
 
 /* Pages */
 #define LIMIT_PAGE          100 /* items a list page may hold */

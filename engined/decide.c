@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "engined/engine_state.h"
@@ -28,6 +29,12 @@ static uint64_t fingerprint(const struct request_frame *frame)
     /* Seeded by the command, so that equal payloads of two commands differ. Kept in SQLite's signed integers.
      */
     return XXH3_64bits_withSeed(frame->payload, frame->length, frame->command) >> 1;
+}
+
+/* Of what is asked, by whom. Never 0. */
+static uint64_t blame_of(const struct request_frame *frame, uint64_t print)
+{
+    return XXH3_64bits_withSeed(&frame->actor, sizeof(frame->actor), print) | 1;
 }
 
 /* A write that was decided before gets its first answer. True: the decision is made. */
@@ -67,17 +74,19 @@ static void remember(struct engine *engine, const struct request_frame *frame, u
                       decision->payload, decision->length);
 }
 
-static void run_handler(struct engine *engine, const struct request_frame *frame,
-                        const struct schema_command *command, struct parked *parked,
-                        struct decision *decision)
+static void decode_and_run(struct engine *engine, const struct request_frame *frame,
+                           const struct schema_command *command, struct parked *parked,
+                           struct decision *decision)
 {
     command_fn handler = engine->handlers[command->id & 0xff];
+    FAULT_MATCH(decode_before, frame->payload, frame->length);
     ProtobufCMessage *request = protobuf_c_message_unpack(
         command->request->descriptor, arena_allocator(engine->arena), frame->length, frame->payload);
     if (handler == NULL || request == NULL) {
         decision->status = STATUS_BAD_FRAME;
         return;
     }
+    FAULT_MATCH(decode_after, frame->payload, frame->length);
     struct context context = {
         .engine = engine,
         .state = engine->state,
@@ -103,6 +112,20 @@ static void run_handler(struct engine *engine, const struct request_frame *frame
     }
 }
 
+static void run_handler(struct engine *engine, const struct request_frame *frame, uint64_t print,
+                        const struct schema_command *command, struct parked *parked,
+                        struct decision *decision)
+{
+    uint64_t blame = blame_of(frame, print);
+    if (crashes_blame(engine->crashes, blame, engine->now.wall_ms)) {
+        decision->status = STATUS_POISONOUS;
+        return;
+    }
+    crashes_deciding(engine->crashes, blame, frame->command, engine->now.wall_ms);
+    decode_and_run(engine, frame, command, parked, decision);
+    crashes_decided(engine->crashes);
+}
+
 void engine_decide(struct engine *engine, const struct request_frame *frame, struct parked *parked,
                    struct decision *decision)
 {
@@ -116,18 +139,18 @@ void engine_decide(struct engine *engine, const struct request_frame *frame, str
         engine->stats.expired++;
         return;
     }
+    uint64_t print = fingerprint(frame);
     if (command->kind != COMMAND_WRITE) {
-        run_handler(engine, frame, command, parked, decision);
+        run_handler(engine, frame, print, command, parked, decision);
         return;
     }
     if (engine->refuse_writes) {
         decision->status = STATUS_STORAGE_UNAVAILABLE;
         return;
     }
-    uint64_t print = fingerprint(frame);
     if (answered_before(engine, frame, print, decision))
         return;
-    run_handler(engine, frame, command, parked, decision);
+    run_handler(engine, frame, print, command, parked, decision);
     if (decision->status != STATUS_OK || store_failed(engine->store))
         return;
     engine->stats.writes++;

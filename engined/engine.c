@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "engined/engine_state.h"
@@ -14,7 +15,9 @@ static void on_collect_answer(void *arg, void *handle, struct batch *batch)
 {
     struct engine *engine = arg;
     batch_seal(batch, &engine->options.key);
+    FAULT_POINT(collect_before);
     engine->io.answer(engine->io.arg, handle, batch->bytes, batch->length);
+    FAULT_POINT(collect_after);
 }
 
 /* One reply frame in a batch of its own. */
@@ -38,7 +41,9 @@ static void on_pull_answer(void *arg, void *handle, uint64_t serial, const struc
     pb__events_pulled__pack(pulled, payload);
     struct reply_frame reply = {
         .status = STATUS_OK, .id = *id, .payload = payload, .length = (uint32_t)length};
+    FAULT_POINT(pull_before);
     answer_single(engine, handle, serial, &reply);
+    FAULT_POINT(pull_after);
 }
 
 static void index_tables(struct engine *engine)
@@ -64,6 +69,7 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
     engine->options = *options;
     engine->io = *io;
     engine->arena = arena_new();
+    engine->crashes = crashes_open(options->state_dir, domain_name(domain->id), clock_wall_ms());
     engine->store = store_open(options->state_dir, domain_name(domain->id), domain->sync);
     store_migrate(engine->store, domain->migrations, domain->migration_count, options->alive,
                   options->alive_arg);
@@ -100,6 +106,7 @@ void engine_close(struct engine *engine)
     requests_close(engine->requests);
     event_log_close(engine->log);
     store_close(engine->store);
+    crashes_close(engine->crashes);
     arena_free(engine->arena);
     free(engine);
 }
@@ -426,7 +433,9 @@ static void answer_messages(struct engine *engine)
             continue;
         }
         batch_seal(&message->reply, &engine->options.key);
+        FAULT_POINT(answer_before);
         engine->io.answer(engine->io.arg, message->handle, message->reply.bytes, message->reply.length);
+        FAULT_POINT(answer_after);
     }
     engine->message_count = 0;
 }
@@ -502,6 +511,7 @@ static void probe_storage(struct engine *engine)
 
 void engine_turn(struct engine *engine, struct engine_time now)
 {
+    FAULT_LOOK();
     engine->now = now;
     if (now.wall_ms > engine->wall_ms)
         engine->wall_ms = now.wall_ms;

@@ -4,6 +4,7 @@
 
 #include "common/arena.h"
 #include "engined/collects.h"
+#include "engined/crashes.h"
 #include "engined/domain.h"
 #include "engined/engine.h"
 #include "engined/event_log.h"
@@ -56,6 +57,7 @@ struct engine {
     struct store *store;
     void *state; /* the domain's */
     struct arena *arena;
+    struct crashes *crashes;
     struct event_log *log;
     struct requests *requests;
     struct lookups *lookups;

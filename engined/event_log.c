@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 
 struct event_log {
@@ -91,7 +92,9 @@ void event_log_append(struct event_log *log, uint32_t type, uint64_t at_ms, cons
                       size_t length)
 {
     query_bind(log->append, "uuub", log->head + 1, (uint64_t)type, at_ms, payload, length);
+    FAULT_POINT(append_before);
     query_run(log->append);
+    FAULT_POINT(append_after);
     log->head++;
     log->last_ms = at_ms;
 }

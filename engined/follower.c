@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/log.h"
 
 struct follow_state {
@@ -98,7 +99,9 @@ const uint8_t *followers_next_pull(struct followers *followers, size_t index, st
 static void save_cursor(struct followers *followers, struct follow_state *follow)
 {
     query_bind(followers->save, "uuu", (uint64_t)follow->row->source, follow->log_id, follow->cursor);
+    FAULT_POINT(cursor_before);
     query_run(followers->save);
+    FAULT_POINT(cursor_after);
 }
 
 static void fold_events(struct followers *followers, struct follow_state *follow,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 #include "proto/schema.h"
 
@@ -148,7 +149,9 @@ void lookups_store(struct lookups *lookups)
         for (size_t i = 0; state->answered && i < state->found_count; i++) {
             query_bind(lookups->put, "uus", (uint64_t)row, state->found[i],
                        state->names != NULL ? state->names[i] : NULL);
+            FAULT_POINT(lookup_before);
             query_run(lookups->put);
+            FAULT_POINT(lookup_after);
         }
     }
 }

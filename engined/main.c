@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "common/options.h"
 #include "engined/actor.h"
@@ -37,6 +38,7 @@ int main(int argc, char **argv, char **environment)
         snprintf(default_key, sizeof(default_key), "%s/mac.key", options.state_dir);
         options.mac_key_path = default_key;
     }
+    FAULT_OPEN(domain_name(domain));
     setproctitle("%s", domain_name(domain));
     return actor_run(domain_by_id(domain), &options);
 }

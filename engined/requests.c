@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 
 struct requests {
@@ -69,7 +70,9 @@ void requests_remember(struct requests *requests, const struct request_id *id, b
 {
     query_bind(requests->remember, "buuub", id->bytes, (size_t)REQUEST_ID_BYTES, (uint64_t)client,
                fingerprint, expires_ms, length > 0 ? (const void *)reply : "", length);
+    FAULT_POINT(remember_before);
     query_run(requests->remember);
+    FAULT_POINT(remember_after);
     requests->client_keys += client;
 }
 

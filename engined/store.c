@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
 
@@ -31,6 +32,7 @@ struct checkpointer {
 struct query {
     struct store *store;
     sqlite3_stmt *statement;
+    bool writes;
     struct query *next;
 };
 
@@ -51,14 +53,13 @@ struct store {
 
 /* Trouble of the storage makes the transaction fail; a statement that breaks the schema's rules is a mistake
  * of ours. */
-static void store_fail(struct store *store, const char *what)
+static void store_fail(struct store *store, const char *what, int result)
 {
-    int code = sqlite3_errcode(store->db) & 0xff;
+    int code = result & 0xff;
     ensure(code != SQLITE_CONSTRAINT && code != SQLITE_MISUSE && code != SQLITE_RANGE &&
            code != SQLITE_MISMATCH);
     if (!store->failed)
-        log_warn("storage error doing=%s error=\"%s\" code=%d", what, sqlite3_errmsg(store->db),
-                 sqlite3_extended_errcode(store->db));
+        log_warn("storage error doing=%s error=\"%s\" code=%d", what, sqlite3_errstr(result), result);
     store->failed = true;
 }
 
@@ -80,7 +81,9 @@ static void *checkpointer_main(void *arg)
         helper->wanted = false;
         pthread_mutex_unlock(&helper->mutex);
         int frames = 0, done = 0;
+        FAULT_POINT(checkpoint_before);
         int rc = sqlite3_wal_checkpoint_v2(helper->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+        FAULT_POINT(checkpoint_after);
         log_debug("checkpoint file=%s frames=%d done=%d rc=%d", helper->path, frames, done, rc);
         pthread_mutex_lock(&helper->mutex);
     }
@@ -160,8 +163,10 @@ struct store *store_open(const char *dir, const char *name, enum store_sync sync
         fatal_exit(EXIT_CONFIG, "the state directory's name is too long");
     store->path = xstrdup(path);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
-        fatal_exit(EXIT_IO, "%s: %s", path, sqlite3_errmsg(store->db));
+    int rc =
+        FAULT_RESULT(store_open, sqlite3_open_v2(path, &store->db, flags, NULL), SQLITE_IOERR, SQLITE_FULL);
+    if (rc != SQLITE_OK)
+        fatal_exit(EXIT_IO, "%s: %s", path, sqlite3_errstr(rc));
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
     run_sql(store, "PRAGMA journal_mode=WAL");
@@ -233,10 +238,14 @@ bool store_begin(struct store *store)
     ensure(!store->in_transaction);
     store->failed = false;
     store->changes_at_begin = sqlite3_total_changes(store->db);
-    if (sqlite3_step(store->begin->statement) != SQLITE_DONE)
-        store_fail(store, "begin");
+    int rc = FAULT_RESULT(begin_before, SQLITE_DONE, SQLITE_IOERR, SQLITE_FULL);
+    if (rc == SQLITE_DONE)
+        rc = sqlite3_step(store->begin->statement);
+    if (rc != SQLITE_DONE)
+        store_fail(store, "begin", rc);
     sqlite3_reset(store->begin->statement);
     store->in_transaction = true;
+    FAULT_POINT(begin_after);
     return !store->failed;
 }
 
@@ -245,13 +254,23 @@ bool store_dirty(const struct store *store)
     return sqlite3_total_changes(store->db) != store->changes_at_begin;
 }
 
+/* The fault points are of commits that change something: there is one a turn, reads included. */
+static int commit_step(struct store *store, bool dirty)
+{
+    int rc = dirty ? FAULT_RESULT(commit_before, SQLITE_DONE, SQLITE_IOERR, SQLITE_FULL) : SQLITE_DONE;
+    if (rc != SQLITE_DONE)
+        return rc;
+    rc = sqlite3_step(store->commit->statement);
+    sqlite3_reset(store->commit->statement);
+    return dirty ? FAULT_RESULT(commit_after, rc, SQLITE_IOERR_FSYNC, SQLITE_IOERR_FSYNC) : rc;
+}
+
 bool store_commit(struct store *store)
 {
     ensure(store->in_transaction && !store->failed);
     bool dirty = store_dirty(store);
     uint64_t start_us = dirty ? clock_monotonic_us() : 0;
-    int rc = sqlite3_step(store->commit->statement);
-    sqlite3_reset(store->commit->statement);
+    int rc = commit_step(store, dirty);
     if (rc == SQLITE_DONE) {
         store->in_transaction = false;
         if (dirty) {
@@ -263,10 +282,10 @@ bool store_commit(struct store *store)
     /* No room: the write that failed was of a frame at or before the one that carries the commit mark, so the
      * transaction surely did not happen (sqlite.org/walformat.html: a commit counts once its last frame is
      * whole). Anything else may have. */
-    if ((sqlite3_extended_errcode(store->db) & 0xff) != SQLITE_FULL)
-        fatal_exit(EXIT_IO, "%s: COMMIT failed, whether it happened is unknown: %s", store->path,
-                   sqlite3_errmsg(store->db));
-    store_fail(store, "commit");
+    if ((rc & 0xff) != SQLITE_FULL)
+        fatal_exit(EXIT_IO, "%s: COMMIT failed, whether it happened is unknown: %s (%d)", store->path,
+                   sqlite3_errstr(rc), rc);
+    store_fail(store, "commit", rc);
     store_rollback(store);
     return false;
 }
@@ -321,6 +340,7 @@ struct query *store_prepare(struct store *store, const char *sql)
     if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &query->statement, NULL) !=
         SQLITE_OK)
         fatal_exit(EXIT_SOFTWARE, "%s: %s in: %s", store->path, sqlite3_errmsg(store->db), sql);
+    query->writes = !sqlite3_stmt_readonly(query->statement);
     query->next = store->queries;
     store->queries = query;
     return query;
@@ -358,20 +378,26 @@ void query_bind(struct query *query, const char *types, ...)
         int rc = bind_one(query->statement, i + 1, types[i], &values);
         ensure(rc != SQLITE_MISUSE && rc != SQLITE_RANGE);
         if (rc != SQLITE_OK)
-            store_fail(query->store, "bind");
+            store_fail(query->store, "bind", rc);
     }
     va_end(values);
+}
+
+static int query_step(struct query *query)
+{
+    int rc = sqlite3_step(query->statement);
+    return query->writes ? FAULT_RESULT(write, rc, SQLITE_IOERR, SQLITE_FULL) : rc;
 }
 
 bool query_row(struct query *query)
 {
     if (query->store->failed)
         return false;
-    int rc = sqlite3_step(query->statement);
+    int rc = query_step(query);
     if (rc == SQLITE_ROW)
         return true;
     if (rc != SQLITE_DONE)
-        store_fail(query->store, sqlite3_sql(query->statement));
+        store_fail(query->store, sqlite3_sql(query->statement), rc);
     sqlite3_reset(query->statement);
     return false;
 }

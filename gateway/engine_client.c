@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "gateway/engine_entries.h"
@@ -152,8 +153,10 @@ static void channel_send(struct engine_client *client, struct channel *channel, 
 {
     batch_seal(&channel->batch, client->config.key);
     channel->busy = true;
+    FAULT_POINT(send_before);
     client->config.transport->call_start(channel->call, channel->batch.bytes, channel->batch.length,
                                          timeout_ms);
+    FAULT_POINT(send_after);
 }
 
 /* A frame without payload of the worker's own. */
@@ -262,7 +265,9 @@ static void on_requests(void *arg, enum call_result result, const uint8_t *bytes
     client->requests.busy = false;
     switch (result) {
     case CALL_ANSWERED:
+        FAULT_POINT(receive_before);
         requests_answered(client, bytes, length);
+        FAULT_POINT(receive_after);
         break;
     case CALL_TIMED_OUT:
         metrics_add(client->config.metrics, METRIC_TIMEOUTS, 1);

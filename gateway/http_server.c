@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "gateway/head_checker.h"
@@ -466,7 +467,9 @@ static void exchange_write(struct http_exchange *exchange)
     struct evbuffer *output = bufferevent_get_output(exchange->bev);
     exchange_written(exchange);
     (void)evbuffer_unfreeze(output, 1);
+    FAULT_POINT(write_before);
     (void)evbuffer_write(output, exchange->fd);
+    FAULT_POINT(write_after);
     (void)evbuffer_freeze(output, 1);
     if (evbuffer_get_length(output) == 0)
         bufferevent_trigger(exchange->bev, EV_WRITE, 0); /* may free the exchange */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/limits.h"
 #include "common/listen_address.h"
 #include "common/log.h"
@@ -81,6 +82,7 @@ int main(int argc, char **argv, char **environment)
     if (options.worker_slot != WORKER_SLOT_NONE) {
         setproctitle("worker %u", options.worker_slot + 1);
         log_open("worker", (enum log_level)options.log_level);
+        FAULT_OPEN("worker");
         return worker_main(&options);
     }
     check(&options);

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "common/fault.h"
 #include "common/lifeline.h"
 #include "common/limits.h"
 #include "common/log.h"
@@ -232,6 +233,7 @@ static void worker_run(struct worker *worker)
         arm(worker, now_ms);
         if (event_base_loop(worker->base, EVLOOP_ONCE) < 0)
             fatal_exit(EXIT_OS, "the event loop failed: %s", strerror(errno));
+        FAULT_LOOK();
         now_ms = clock_monotonic_ms();
         requests_turn(worker->requests, now_ms);
         if (engine_links_stuck(worker->links, now_ms))
