@@ -112,6 +112,19 @@ Test(engine, answers_an_expired_frame_without_running_it)
     cr_assert_eq(harness_head_seq(h), events);
 }
 
+Test(engine, forgets_old_answers_in_small_steps_as_it_writes)
+{
+    uint64_t written = 3 * LIMIT_PRUNE_ROWS;
+    for (uint64_t i = 0; i < written; i++)
+        cr_assert_eq(create("old", NULL, NULL, NULL), STATUS_OK);
+    cr_assert_eq(harness_rows(h, "requests"), written);
+    harness_advance_ms(h, LIMIT_DEADLINE_MS + LIMIT_REQUEST_ID_GRACE_MS + 1);
+    for (uint64_t step = 1; step <= 3; step++) {
+        cr_assert_eq(create("new", NULL, NULL, NULL), STATUS_OK);
+        cr_assert_eq(harness_rows(h, "requests"), written - step * LIMIT_PRUNE_ROWS + step);
+    }
+}
+
 Test(engine, never_lets_time_go_back_not_even_over_a_restart)
 {
     Pb__PostsCreate request = post_titled("now");

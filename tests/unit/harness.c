@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "engined/engine.h"
+#include "engined/store.h"
 #include "proto/engine.pb-c.h"
 #include "proto/schema_commands.h"
 
@@ -465,4 +466,15 @@ bool harness_rebuild_is_equal(struct harness *h)
     free(before);
     free(after);
     return equal;
+}
+
+uint64_t harness_rows(struct harness *h, const char *table)
+{
+    char sql[128];
+    uint64_t rows = 0;
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
+    struct query *count = store_prepare(engine_store(h->engine), sql);
+    query_bind(count, "");
+    ensure(query_one_u64(count, &rows));
+    return rows;
 }

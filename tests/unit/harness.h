@@ -49,5 +49,7 @@ void harness_restart(struct harness *harness);
 bool harness_rebuild_is_equal(struct harness *harness);
 /* Bytes that are no batch, or not sealed with the key: true when the engine dropped them. */
 bool harness_drops(struct harness *harness, const uint8_t *bytes, size_t length);
+/* How many rows a table of the engine's file has. */
+uint64_t harness_rows(struct harness *harness, const char *table);
 /* Events in the engine's own log. */
 uint64_t harness_head_seq(struct harness *harness);
