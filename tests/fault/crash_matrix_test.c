@@ -108,7 +108,7 @@ struct matrix {
     struct lane lanes[ROLES];
     struct visit *visits;
     size_t visit_count, visit_capacity;
-    unsigned fired, starts, rounds;
+    unsigned fired, starts, rounds, passes;
     uint64_t random;
 };
 
@@ -296,6 +296,7 @@ static void run_pass(struct matrix *matrix)
         run_round(matrix);
     }
     check_start_faults_fired();
+    matrix->passes++;
 }
 
 static void stop_load(struct program *load)
@@ -314,6 +315,20 @@ static void verify(const struct matrix *matrix)
     struct program_result result = program_run(argv, NULL, forum_run_directory(), SIM_MS);
     fprintf(stderr, "%s", result.output);
     cr_assert_eq(result.exit_code, 0, "differences after the faults above: %s", result.output);
+}
+
+/* For ./test, which shows these lines. */
+static void report(const struct matrix *matrix)
+{
+    for (int role = 0; role < ROLES; role++) {
+        const char *points = "";
+        for (size_t i = 0; i < matrix->lanes[role].count; i++)
+            points = keep_format("%s %s", points, matrix->lanes[role].rows[i]->point);
+        fprintf(stderr, "report: kill at each of %s:%s\n", role_names[role], points);
+    }
+    fprintf(stderr,
+            "report: %u kills at fault points in %u passes, %u restarts of all, %zu visits: 0 differences\n",
+            matrix->fired, matrix->passes, matrix->starts, matrix->visit_count);
 }
 
 Test(crash_matrix, loses_and_doubles_nothing)
@@ -337,9 +352,7 @@ Test(crash_matrix, loses_and_doubles_nothing)
     for (size_t i = 0; i < matrix->visit_count; i++)
         check_visit(matrix, &matrix->visits[i]);
     cr_assert_eq(forum_stop(matrix->forum, SIGINT), 0);
-    fprintf(stderr,
-            "%u kills at fault points, %u restarts of all, %zu visits: nothing lost, nothing doubled\n",
-            matrix->fired, matrix->starts, matrix->visit_count);
+    report(matrix);
 }
 
 int main(int argc, char **argv)

@@ -22,6 +22,7 @@
 
 /* A request's deadline is far off, so that even a busy machine restarts an engine well within it. */
 static const char *const patient[] = {"--deadline=15000", "--access-log=off", NULL};
+static const struct forum_spec patient_forum = {.flags = patient};
 
 struct scene {
     struct forum *forum;
@@ -32,7 +33,7 @@ static struct scene *open_scene(void)
 {
     struct scene *scene = keep_alloc(sizeof(*scene));
     faults_open();
-    scene->forum = forum_start(&(struct forum_spec){.flags = patient});
+    scene->forum = forum_start(&patient_forum);
     scene->ann = make_user_named(scene->forum, "ann");
     scene->cats = make_subreddit_named(scene->forum, scene->ann, "cats");
     scene->post = make_post(scene->forum, scene->cats, scene->ann, "Harmless");
