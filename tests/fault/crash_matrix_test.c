@@ -14,21 +14,20 @@
 #include <unistd.h>
 
 #include "common/fault_points.h"
+#include "tests/fault/load.h"
+#include "tests/fault/trace.h"
 #include "tests/lib/check.h"
 #include "tests/lib/faults.h"
 #include "tests/lib/forum_main.h"
 #include "tests/lib/keep.h"
-#include "tests/lib/program.h"
 #include "tests/lib/wait.h"
 
 #define FIRE_MS  60000 /* from the arming of a round to the last of its deaths */
 #define WRITE_MS 30000 /* a write of the visitor's, all tries */
-#define SIM_MS   120000
 #define PASSES_S 30
 #define ROUNDS_A_START                                                                                       \
     5 /* a launcher's children die that often in a row; then back-off would cost more than it shows */
 #define AFTER_MAX 40
-#define STOPPED   1 /* forumd-sim's exit code after a SIGINT */
 
 enum role { USERS, SUBREDDITS, POSTS, COMMENTS, DMS, FEED, WORKER, ROLES };
 static const char *const role_names[ROLES] = {"users", "subreddits", "posts", "comments",
@@ -202,22 +201,6 @@ static void fill_lanes(struct matrix *matrix)
     }
 }
 
-static struct program *start_load(const struct matrix *matrix, uint64_t seed)
-{
-    const char *argv[] = {forum_executable("forumd-sim"),
-                          "load",
-                          "--clients=64",
-                          "--subreddits=10",
-                          "--duration=86400",
-                          "--retries=1000",
-                          "--record=load.record",
-                          "--quiet",
-                          keep_format("--seed=%" PRIu64, seed),
-                          keep_format("--url=http://127.0.0.1:%u", forum_port(matrix->forum)),
-                          NULL};
-    return program_start(argv, NULL, forum_run_directory());
-}
-
 /* One point of each role that has some left. */
 static void arm_round(struct matrix *matrix)
 {
@@ -299,60 +282,50 @@ static void run_pass(struct matrix *matrix)
     matrix->passes++;
 }
 
-static void stop_load(struct program *load)
+static void check_all_succeeded(const struct trace *trace)
 {
-    cr_assert(kill(keeper_program(program_keeper(load)), SIGINT) == 0);
-    struct program_result result = program_finish(load, SIM_MS);
-    cr_assert_eq(result.exit_code, STOPPED, "the load ended with %d: %s", result.exit_code, result.output);
-    cr_assert(strstr(result.output, " 0 not answered 2xx"), "%s", result.output);
-    fprintf(stderr, "%s", result.output);
-}
-
-static void verify(const struct matrix *matrix)
-{
-    const char *const argv[] = {forum_executable("forumd-sim"), "verify", "--record=load.record",
-                                keep_format("--url=http://127.0.0.1:%u", forum_port(matrix->forum)), NULL};
-    struct program_result result = program_run(argv, NULL, forum_run_directory(), SIM_MS);
-    fprintf(stderr, "%s", result.output);
-    cr_assert_eq(result.exit_code, 0, "differences after the faults above: %s", result.output);
+    for (size_t i = 0; i < trace->count; i++)
+        cr_assert(trace_is_good(&trace->requests[i]), "%s", trace_describe(&trace->requests[i]));
+    printf("fault: crash matrix: %zu requests under load, each at last a success\n", trace->count);
 }
 
 /* For ./test, which shows these lines. */
-static void report(const struct matrix *matrix)
+static void report(const struct matrix *matrix, const char *compared)
 {
     for (int role = 0; role < ROLES; role++) {
         const char *points = "";
         for (size_t i = 0; i < matrix->lanes[role].count; i++)
             points = keep_format("%s %s", points, matrix->lanes[role].rows[i]->point);
-        fprintf(stderr, "report: kill at each of %s:%s\n", role_names[role], points);
+        printf("fault: crash matrix: killed at each of %s:%s\n", role_names[role], points);
     }
-    fprintf(stderr,
-            "report: %u kills at fault points in %u passes, %u restarts of all, %zu visits: 0 differences\n",
-            matrix->fired, matrix->passes, matrix->starts, matrix->visit_count);
+    printf("fault: crash matrix: %u kills at fault points in %u passes, %u restarts of all, %zu visits; %s\n",
+           matrix->fired, matrix->passes, matrix->starts, matrix->visit_count, compared);
 }
 
 Test(crash_matrix, loses_and_doubles_nothing)
 {
     const char *given = getenv("FORUMD_FAULT_SEED");
     uint64_t seed = given ? strtoull(given, NULL, 10) : wait_now_ms();
-    fprintf(stderr, "FORUMD_FAULT_SEED=%" PRIu64 "\n", seed);
+    printf("fault: crash matrix: FORUMD_FAULT_SEED=%" PRIu64 "\n", seed);
     struct matrix *matrix = keep_alloc(sizeof(*matrix));
     matrix->random = seed;
     fill_lanes(matrix);
     faults_open();
     matrix->forum = forum_start(&(struct forum_spec){.flags = (const char *[]){"--access-log=off", NULL}});
-    struct program *load = start_load(matrix, seed);
+    const char *const flags[] = {"--subreddits=10", keep_format("--seed=%" PRIu64, seed), NULL};
+    struct load *load = load_start(
+        matrix->forum, &(struct load_spec){.name = "load", .clients = 64, .retries = 1000, .flags = flags});
     const char *given_s = getenv("FORUMD_FAULT_S");
     uint64_t end_ms = wait_now_ms() + (given_s ? strtoull(given_s, NULL, 10) : PASSES_S) * 1000;
     do
         run_pass(matrix);
     while (wait_now_ms() < end_ms);
-    stop_load(load);
-    verify(matrix);
+    check_all_succeeded(load_stop(load));
+    const char *compared = load_verify(matrix->forum, (struct load *[]){load, NULL});
     for (size_t i = 0; i < matrix->visit_count; i++)
         check_visit(matrix, &matrix->visits[i]);
     cr_assert_eq(forum_stop(matrix->forum, SIGINT), 0);
-    report(matrix);
+    report(matrix, compared);
 }
 
 int main(int argc, char **argv)

@@ -7,18 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/fault/load.h"
+#include "tests/fault/trace.h"
 #include "tests/lib/check.h"
 #include "tests/lib/faults.h"
 #include "tests/lib/forum_main.h"
 #include "tests/lib/keep.h"
 #include "tests/lib/make.h"
-#include "tests/lib/program.h"
 #include "tests/lib/wait.h"
 
 #define SLOW_MS   30000
-#define SIM_MS    120000
-#define INSISTING 30 /* times that a client sends it again */
-#define DEATHS    2  /* that it costs */
+#define SERVED    1500 /* requests of the load, before and after */
+#define INSISTING 30   /* times that a client sends it again */
+#define DEATHS    2    /* that it costs */
 
 /* A request's deadline is far off, so that even a busy machine restarts an engine well within it. */
 static const char *const patient[] = {"--deadline=15000", "--access-log=off", NULL};
@@ -147,47 +148,33 @@ Test(poison, is_not_what_an_engine_was_deciding_when_it_was_killed)
     cr_assert_eq(forum_stop(scene->forum, SIGINT), 0);
 }
 
-static bool load_runs(void *arg)
+static void check_all_succeeded(const struct trace *trace)
 {
-    const struct scene *scene = arg;
-    return forum_get(scene->forum, "/api/posts/post_300")->status == 200;
+    for (size_t i = 0; i < trace->count; i++)
+        cr_assert(trace_is_good(&trace->requests[i]), "%s", trace_describe(&trace->requests[i]));
 }
 
 /* No client tries again: each of the 64 must see success, through all that dies. */
 Test(poison, takes_nothing_along_that_was_with_the_engine_when_it_died)
 {
     struct scene *scene = open_scene();
-    const char *const argv[] = {forum_executable("forumd-sim"),
-                                "load",
-                                "--clients=64",
-                                "--subreddits=10",
-                                "--duration=6",
-                                "--retries=0",
-                                "--timeout=30000",
-                                "--record=load.record",
-                                "--quiet",
-                                keep_format("--url=http://127.0.0.1:%u", forum_port(scene->forum)),
-                                NULL};
-    struct program *load = program_start(argv, NULL, forum_run_directory());
-    cr_assert(wait_until(load_runs, scene, SLOW_MS), "%s", program_output(load));
+    struct load *load =
+        load_start(scene->forum, &(struct load_spec){.name = "load", .clients = 64, .timeout_ms = SLOW_MS});
+    cr_assert(load_wait_served(load, SERVED, SLOW_MS));
     faults_arm("posts", "decode_after", "action=abort always match=poison");
     faults_arm("comments", "decode_after", "action=abort always match=poison");
-    check_is_refused(post_titled(scene, "poison"));
-    check_is_refused(comment_saying(scene, "poison"));
     for (int i = 0; i < INSISTING; i++) {
         check_is_refused(post_titled(scene, "poison"));
         check_is_refused(comment_saying(scene, "poison"));
     }
-    struct program_result result = program_finish(load, SIM_MS);
-    cr_assert_eq(result.exit_code, 0, "%s", result.output);
-    cr_assert(strstr(result.output, " 0 not answered 2xx"), "%s", result.output);
-    fprintf(stderr, "%s", result.output);
+    cr_assert(load_wait_served(load, SERVED, SLOW_MS));
+    struct trace *trace = load_stop(load);
+    check_all_succeeded(trace);
     cr_assert_eq(deaths(scene, "posts"), DEATHS, "%zu", deaths(scene, "posts"));
     cr_assert_eq(deaths(scene, "comments"), DEATHS, "%zu", deaths(scene, "comments"));
-    const char *const verify[] = {argv[0], "verify", "--record=load.record",
-                                  keep_format("--url=http://127.0.0.1:%u", forum_port(scene->forum)), NULL};
-    result = program_run(verify, NULL, forum_run_directory(), SIM_MS);
-    cr_assert_eq(result.exit_code, 0, "%s", result.output);
+    const char *compared = load_verify(scene->forum, (struct load *[]){load, NULL});
+    printf("fault: poison: 2 requests, %d times each: %d restarts each, none of %zu others failed; %s\n",
+           INSISTING, DEATHS, trace->count, compared);
     cr_assert_eq(forum_stop(scene->forum, SIGINT), 0);
 }
 
