@@ -60,14 +60,25 @@ static void round_end(struct engine_board *board)
     }
 }
 
+const char *engine_condition_name(enum engine_condition condition)
+{
+    static const char *const names[] = {
+        [ENGINE_DOWN] = "down", [ENGINE_SILENT] = "silent", [ENGINE_UP] = "up"};
+    return names[condition];
+}
+
 static void on_ping(void *arg, enum call_result result, const uint8_t *bytes, size_t length)
 {
     struct ping *ping = arg;
-    ping->state = (struct engine_state){0};
-    if (result == CALL_ANSWERED && read_status(ping, bytes, length, &ping->state.status)) {
-        ping->state.up = true;
-        ping->state.latency_us = clock_monotonic_us() - ping->started_us;
+    struct engine_state state = {.was_up = ping->state.was_up, .restarts = ping->state.restarts};
+    state.condition = result == CALL_RESET || result == CALL_NOT_SENT ? ENGINE_DOWN : ENGINE_SILENT;
+    if (result == CALL_ANSWERED && read_status(ping, bytes, length, &state.status)) {
+        state.up = state.was_up = true;
+        state.condition = ENGINE_UP;
+        state.latency_us = clock_monotonic_us() - ping->started_us;
+        state.restarts = state.status.restarts;
     }
+    ping->state = state;
     if (--ping->board->busy == 0)
         round_end(ping->board);
 }

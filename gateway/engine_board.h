@@ -32,10 +32,20 @@ struct engine_waiter {
 /* Calls back once, later, after ENGINE_BOARD_TIMEOUT_MS at most. */
 void engine_board_ask(struct engine_board *board, struct engine_waiter *waiter);
 
+enum engine_condition {
+    ENGINE_DOWN,   /* no process listens: it ended, starts, or waits to be started again */
+    ENGINE_SILENT, /* one does, and did not answer in time */
+    ENGINE_UP,
+};
+const char *engine_condition_name(enum engine_condition condition);
+
 struct engine_state {
-    bool up;                 /* answered in the last round */
+    bool up; /* answered in the last round */
+    enum engine_condition condition;
     uint64_t latency_us;     /* of its answer */
     Pb__EngineStatus status; /* zero where it is not up; its texts are not kept */
+    bool was_up;             /* this worker has had an answer of it */
+    uint64_t restarts;       /* as it said last; while it is down, too */
 };
 /* As the last round found it. */
 const struct engine_state *engine_board_state(const struct engine_board *board, enum domain_id domain);

@@ -54,9 +54,12 @@ static void append_engine(struct text *body, enum domain_id domain, const struct
     const char *name = domain_name(domain);
     text_append_json(body, name, strlen(name));
     text_append_string(body, state->up ? ":{\"up\":true" : ":{\"up\":false");
+    text_append_string(body, ",\"state\":\"");
+    text_append_string(body, engine_condition_name(state->condition));
+    text_append_string(body, "\"");
     append_number(body, ",\"latency_us\":", state->up, state->latency_us);
     append_number(body, ",\"queue\":", state->up, state->status.queue);
-    append_number(body, ",\"restarts\":", state->up, state->status.restarts);
+    append_number(body, ",\"restarts\":", state->was_up, state->restarts);
     text_append_string(body, ",\"storage\":");
     text_append_string(body, !state->up ? "null" : state->status.storage_ok ? "\"ok\"" : "\"unavailable\"");
     text_append_string(body, "}");

@@ -38,8 +38,10 @@ static const struct local_answer {
     {"/ready", "application/json",
      "{\"type\":\"object\",\"required\":[\"status\",\"engines\"],\"properties\":{\"status\":{\"enum\":"
      "[\"ready\",\"degraded\"]},\"engines\":{\"type\":\"object\",\"additionalProperties\":{\"type\":"
-     "\"object\",\"required\":[\"up\",\"latency_us\",\"queue\",\"restarts\",\"storage\"],\"properties\":"
-     "{\"up\":{\"type\":\"boolean\"},\"latency_us\":{\"type\":[\"integer\",\"null\"]},\"queue\":{\"type\":"
+     "\"object\",\"required\":[\"up\",\"state\",\"latency_us\",\"queue\",\"restarts\",\"storage\"],"
+     "\"properties\":"
+     "{\"up\":{\"type\":\"boolean\"},\"state\":{\"enum\":[\"up\",\"down\",\"silent\"]},\"latency_us\":{"
+     "\"type\":[\"integer\",\"null\"]},\"queue\":{\"type\":"
      "[\"integer\",\"null\"]},\"restarts\":{\"type\":[\"integer\",\"null\"]},\"storage\":{\"enum\":[\"ok\","
      "\"unavailable\",null]}}}}}}",
      503},
