@@ -158,15 +158,27 @@ static void check_acked(const struct comparison *comparison, enum id_kind kind)
 /* ---- nothing is there twice, or though it was refused ---- */
 
 /* Two runs may ask for the like: only what came after this run's first own id is this run's. */
+static bool may_be_others(const struct record *record, const struct record_item *there)
+{
+    uint64_t first_own = record_first_own(record, there->kind);
+
+    return !record_is_complete(record) && (first_own == 0 || there->id < first_own);
+}
+
 static void check_surplus(const struct comparison *comparison, const struct record_item *there)
 {
-    uint64_t first_own = record_first_own(comparison->record, there->kind);
-    struct record_expected expected;
+    struct record_expected expected = {0};
     uint64_t key;
 
-    if (first_own == 0 || there->id < first_own ||
-        record_find(comparison->record, there->kind, there->id) != NULL ||
-        !record_expected(comparison->record, there, &expected)) {
+    if (may_be_others(comparison->record, there) ||
+        record_find(comparison->record, there->kind, there->id) != NULL) {
+        return;
+    }
+    if (!record_expected(comparison->record, there, &expected)) {
+        if (record_is_complete(comparison->record)) {
+            differences_add(comparison->differences, "%s is there, and nobody asked for it",
+                            id_format(there->kind, there->id).text);
+        }
         return;
     }
     key = record_fingerprint(there);

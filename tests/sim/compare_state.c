@@ -1,6 +1,7 @@
 #include "tests/sim/compare_state.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -444,6 +445,78 @@ static void check_messages(const struct state_index *index, struct differences *
     }
 }
 
+static bool is_of(const struct state_message *message, const struct state_conversation *conversation)
+{
+    return (message->from == conversation->first && message->to == conversation->second) ||
+           (message->from == conversation->second && message->to == conversation->first);
+}
+
+static struct id_text conversation_text(const struct state_conversation *conversation)
+{
+    struct id_text text;
+
+    snprintf(text.text, sizeof text.text, "%" PRIu64 " and %" PRIu64, conversation->first,
+             conversation->second);
+    return text;
+}
+
+/* Each item is of these two, once, and later than the one before it. */
+static void check_conversation_items(const struct state_index *index, struct table *shown,
+                                     struct differences *differences)
+{
+    const struct state *state = index->state;
+    uint64_t *last = mem_zeroed(state->conversation_count + 1, sizeof *last);
+
+    for (size_t i = 0; i < state->conversation_item_count; i++) {
+        const struct state_link *link = &state->conversation_items[i];
+        const struct state_conversation *conversation = &state->conversations[link->owner];
+        const struct state_message *message = state_index_message(index, link->item);
+        struct id_text users = conversation_text(conversation);
+
+        if (message == NULL || !is_of(message, conversation)) {
+            differences_add(differences, "the conversation of users %s holds %s, which is not of it",
+                            users.text, id_format(ID_MESSAGE, link->item).text);
+        }
+        if (++*table_put(shown, link->owner, link->item) == 2) {
+            differences_add(differences, "the conversation of users %s holds %s twice", users.text,
+                            id_format(ID_MESSAGE, link->item).text);
+        } else if (link->item < last[link->owner]) {
+            differences_add(differences, "the conversation of users %s shows %s too late", users.text,
+                            id_format(ID_MESSAGE, link->item).text);
+        }
+        last[link->owner] = link->item;
+    }
+    free(last);
+}
+
+static void check_conversations(const struct state_index *index, struct differences *differences)
+{
+    const struct state *state = index->state;
+    struct table *shown = table_new(), *places = table_new(); /* users: place + 1 */
+
+    check_conversation_items(index, shown, differences);
+    for (size_t i = 0; i < state->conversation_count; i++) {
+        if (state->conversations[i].whole) {
+            *table_put(places, state->conversations[i].first, state->conversations[i].second) = i + 1;
+        }
+    }
+    for (size_t i = 0; i < state->message_count; i++) {
+        const struct state_message *message = &state->messages[i];
+        bool rising = message->from < message->to;
+        uint64_t place =
+            table_get(places, rising ? message->from : message->to, rising ? message->to : message->from);
+
+        if (place > 0 && state_index_message(index, message->id) == message &&
+            table_find(shown, place - 1, message->id) == NULL) {
+            differences_add(differences, "the conversation of users %s lacks %s",
+                            conversation_text(&state->conversations[place - 1]).text,
+                            id_format(ID_MESSAGE, message->id).text);
+        }
+    }
+    table_free(shown);
+    table_free(places);
+}
+
 void compare_state(const struct state_index *index, struct differences *differences)
 {
     const struct state *state = index->state;
@@ -461,4 +534,5 @@ void compare_state(const struct state_index *index, struct differences *differen
     check_wrote(index, ID_COMMENT, state->user_comments, state->user_comment_count, differences);
     check_feeds(index, differences);
     check_messages(index, differences);
+    check_conversations(index, differences);
 }

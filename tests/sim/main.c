@@ -68,6 +68,9 @@ static struct record *open_record(const struct settings *settings)
             sim_fatal(EX_NOINPUT, "cannot read the record %s", settings->records[i]);
         }
     }
+    if (settings->complete) {
+        record_set_complete(record);
+    }
     if (settings->command != COMMAND_VERIFY && settings->record_count > 0 &&
         !record_open_file(record, settings->records[0])) {
         sim_fatal(EX_CANTCREAT, "cannot write the record %s", settings->records[0]);

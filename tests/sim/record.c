@@ -27,6 +27,7 @@ struct record {
     struct table *votes;    /* user, target */
     struct table *expected; /* fingerprint: acked << 32 | unknown */
     struct record_writer *writer;
+    bool complete;
 };
 
 struct record *record_new(void)
@@ -70,6 +71,16 @@ bool record_open_file(struct record *record, const char *path)
 bool record_flush(struct record *record)
 {
     return record->writer == NULL || record_writer_flush(record->writer);
+}
+
+void record_set_complete(struct record *record)
+{
+    record->complete = true;
+}
+
+bool record_is_complete(const struct record *record)
+{
+    return record->complete;
 }
 
 uint64_t record_text_hash(const char *title, const char *content)

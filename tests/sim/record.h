@@ -55,6 +55,10 @@ bool record_flush(struct record *record) MUST_USE;
  * line (0: the file). */
 bool record_load_file(struct record *record, const char *path, size_t *line_number) MUST_USE;
 
+/* Nobody else writes to the server: whatever is there and was not asked for is a phantom. */
+void record_set_complete(struct record *record);
+bool record_is_complete(const struct record *record);
+
 uint64_t record_text_hash(const char *title, const char *content);
 /* Alike for two things of one name (whatever its case), or else of one author, container, parent and text. */
 uint64_t record_fingerprint(const struct record_item *item);

@@ -58,6 +58,8 @@ static const char usage[] =
     "  --duration S (10), --operations N or --endless: until it is interrupted, which is then a good end\n"
     "  --rate N             operations/s that arrive whatever becomes of earlier ones (else each client "
     "waits)\n"
+    "verify:\n"
+    "  --complete           the records hold all that anybody wrote: what is not in them must not be there\n"
     "import:\n"
     "  --replies            sub-bullets become replies\n"
     "exit status: 0 all well, 1 something failed or differs, 64 a wrong flag\n";
@@ -131,6 +133,7 @@ enum flag {
     FLAG_VERIFY,
     FLAG_RECORD,
     FLAG_TRACE,
+    FLAG_COMPLETE,
     FLAG_RETRIES,
     FLAG_TIMEOUT,
     FLAG_TAG,
@@ -157,6 +160,7 @@ static const struct option flags[] = {
     {"verify", no_argument, NULL, FLAG_VERIFY},
     {"record", required_argument, NULL, FLAG_RECORD},
     {"trace", required_argument, NULL, FLAG_TRACE},
+    {"complete", no_argument, NULL, FLAG_COMPLETE},
     {"retries", required_argument, NULL, FLAG_RETRIES},
     {"retry", required_argument, NULL, FLAG_RETRIES},
     {"timeout", required_argument, NULL, FLAG_TIMEOUT},
@@ -252,6 +256,9 @@ static void take_switch(struct settings *settings, int flag)
         break;
     case FLAG_ENDLESS:
         settings->load.endless = true;
+        break;
+    case FLAG_COMPLETE:
+        settings->complete = true;
         break;
     case FLAG_REPLIES:
         settings->replies = true;

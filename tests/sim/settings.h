@@ -21,6 +21,7 @@ struct settings {
     char run[FORUM_NAME_BYTES], tag[FORUM_TAG_MAX + 1];
     unsigned clients, retries, timeout_ms, first;
     bool quiet, verify, replies;
+    bool complete; /* verify: the records hold all that was ever asked of the server */
     const char *directory;
     const char *trace; /* NULL: none */
     const char *records[SETTINGS_RECORDS_MAX];

@@ -43,6 +43,8 @@ void state_free(struct state *state)
     free(state->user_posts);
     free(state->user_comments);
     free(state->messages);
+    free(state->conversations);
+    free(state->conversation_items);
     free(state->troubles);
     free(state);
 }
@@ -96,6 +98,18 @@ void state_add_user_comment(struct state *state, uint64_t user, uint64_t comment
 void state_add_message(struct state *state, const struct state_message *message)
 {
     APPEND(state, messages, message, *message);
+}
+
+void state_add_conversation(struct state *state, uint64_t first, uint64_t second)
+{
+    APPEND(state, conversations, conversation,
+           ((struct state_conversation){.first = first, .second = second}));
+}
+
+void state_add_conversation_item(struct state *state, uint64_t conversation, uint64_t message)
+{
+    APPEND(state, conversation_items, conversation_item,
+           ((struct state_link){.owner = conversation, .item = message}));
 }
 
 void state_add_trouble(struct state *state, const char *format, ...)

@@ -58,6 +58,12 @@ struct state_message {
     uint64_t text_hash;
 };
 
+/* The messages of two users, oldest first, as the route for two shows them. */
+struct state_conversation {
+    uint64_t first, second; /* first <= second */
+    bool whole;             /* all of it is in `conversation_items` */
+};
+
 struct state {
     struct state_subreddit *subreddits;
     struct state_post *posts;
@@ -67,11 +73,14 @@ struct state {
     struct state_feed_item *feed;
     struct state_link *user_posts, *user_comments;
     struct state_message *messages;
-    char **troubles; /* reads that gave nothing to compare */
+    struct state_conversation *conversations;
+    struct state_link *conversation_items; /* place in `conversations`, message; in the order they came */
+    char **troubles;                       /* reads that gave nothing to compare */
     size_t subreddit_count, post_count, comment_count, user_count, joined_count, feed_count, user_post_count,
-        user_comment_count, message_count, trouble_count;
+        user_comment_count, message_count, conversation_count, conversation_item_count, trouble_count;
     size_t subreddit_capacity, post_capacity, comment_capacity, user_capacity, joined_capacity, feed_capacity,
-        user_post_capacity, user_comment_capacity, message_capacity, trouble_capacity;
+        user_post_capacity, user_comment_capacity, message_capacity, conversation_capacity,
+        conversation_item_capacity, trouble_capacity;
 };
 
 struct state *state_new(void) MUST_USE;
@@ -87,4 +96,6 @@ void state_add_feed_item(struct state *state, const struct state_feed_item *item
 void state_add_user_post(struct state *state, uint64_t user, uint64_t post);
 void state_add_user_comment(struct state *state, uint64_t user, uint64_t comment);
 void state_add_message(struct state *state, const struct state_message *message);
+void state_add_conversation(struct state *state, uint64_t first, uint64_t second);
+void state_add_conversation_item(struct state *state, uint64_t conversation, uint64_t message);
 PRINTF_LIKE(2, 3) void state_add_trouble(struct state *state, const char *format, ...);

@@ -19,9 +19,10 @@ static void summarize(const struct state *state, const struct differences *diffe
 {
     printf(
         "verify: read %zu users, %zu subreddits, %zu posts, %zu comments, %zu memberships, %zu feed items, "
-        "%zu messages in %.2f s",
+        "%zu messages, %zu conversations in %.2f s",
         state->user_count, state->subreddit_count, state->post_count, state->comment_count,
-        state->joined_count, state->feed_count, state->message_count, (double)took_us / 1e6);
+        state->joined_count, state->feed_count, state->message_count, state->conversation_count,
+        (double)took_us / 1e6);
     printf("%s: %zu difference%s\n", readings > 1 ? " (the last of several readings)" : "",
            differences_count(differences), differences_count(differences) == 1 ? "" : "s");
 }

@@ -10,6 +10,7 @@
 #include "tests/sim/ids.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/progress.h"
+#include "tests/sim/table.h"
 
 enum { PATH_BYTES = 160, STATUS_UNAUTHORIZED = 401, STATUS_NOT_FOUND = 404 };
 
@@ -387,6 +388,67 @@ static void read_users(struct agent *agent, void *context)
     }
 }
 
+static bool take_conversation_item(struct state *state, uint64_t owner, struct json_object *item)
+{
+    uint64_t id = id_of(item, "message_id", ID_MESSAGE);
+
+    state_add_conversation_item(state, owner, id);
+    return id != 0;
+}
+
+/* The same pairs at every reading, about VERIFY_CONVERSATIONS of all. */
+static void choose_conversations(struct reader *reader)
+{
+    struct state *state = reader->state;
+    struct table *pairs = table_new();
+    struct table_entry pair;
+    uint64_t all = 0;
+    size_t cursor = 0;
+
+    for (size_t i = 0; i < state->message_count; i++) {
+        uint64_t from = state->messages[i].from, to = state->messages[i].to;
+
+        if (from != 0 && to != 0) {
+            uint64_t *known = table_put(pairs, from < to ? from : to, from < to ? to : from);
+
+            all += *known == 0;
+            *known = 1;
+        }
+    }
+    all = all > VERIFY_CONVERSATIONS ? all : VERIFY_CONVERSATIONS;
+    while (table_next(pairs, &cursor, &pair)) {
+        uint64_t hash = hash_number(hash_number(hash_finish(reader->options->seed), pair.a), pair.b);
+
+        if (hash_finish(hash) % all < VERIFY_CONVERSATIONS) {
+            state_add_conversation(state, pair.a, pair.b);
+        }
+    }
+    table_free(pairs);
+}
+
+static void read_conversations(struct agent *agent, void *context)
+{
+    struct reader *reader = context;
+    struct state *state = reader->state;
+    char path[PATH_BYTES];
+
+    while (reader->next < state->conversation_count && !client_stopping(reader->client)) {
+        size_t place = reader->next++;
+        const struct state_conversation *conversation = &state->conversations[place];
+        const struct record_item *first = record_find(reader->record, ID_USER, conversation->first);
+        struct list list = {.path = path,
+                            .token = first != NULL ? first->token : NULL,
+                            .pages_max = VERIFY_PAGES_MAX,
+                            .owner = place,
+                            .take = take_conversation_item};
+
+        snprintf(path, sizeof path, "/api/dm/conversation/%s/%s?limit=100",
+                 id_format(ID_USER, conversation->first).text, id_format(ID_USER, conversation->second).text);
+        state->conversations[place].whole = read_list(agent, reader, &list) == LIST_WHOLE;
+        progress_bar(&reader->progress, "verify: conversations", reader->next, state->conversation_count);
+    }
+}
+
 static void know_user(struct reader *reader, uint64_t id)
 {
     if (id > reader->last_known) {
@@ -432,6 +494,9 @@ struct state *verify_read(struct client *client, const struct record *record,
     client_run(client, options->agents, read_comments, &reader);
     find_last_known_user(&reader);
     client_run(client, options->agents, read_users, &reader);
+    choose_conversations(&reader);
+    reader.next = 0;
+    client_run(client, options->agents, read_conversations, &reader);
     progress_end(&reader.progress);
     return reader.state;
 }

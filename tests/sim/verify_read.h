@@ -8,6 +8,7 @@
 
 #define VERIFY_WHOLE_FEEDS      50         /* users whose feed is read to its end */
 #define VERIFY_WHOLE_FEED_PAGES 50         /* unless it is longer */
+#define VERIFY_CONVERSATIONS    200        /* pairs of users whose conversation is read */
 #define VERIFY_PAGES_MAX        (1u << 20) /* of one list */
 #define VERIFY_MISSING_MAX                                                                                   \
     10000 /* users that are named somewhere and not there: then no more are asked for */

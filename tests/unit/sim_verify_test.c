@@ -128,6 +128,9 @@ static void fill_state(struct state *state)
     state_add_user_post(state, 2, 2);
     state_add_user_comment(state, 2, 1);
     state_add_user_comment(state, 1, 2);
+    state_add_conversation(state, 1, 2);
+    state->conversations[0].whole = true;
+    state_add_conversation_item(state, 0, 1);
 }
 
 static struct world world_new(void)
@@ -418,6 +421,118 @@ static void show_a_message_to_a_third(struct world *world)
             .reader = 3, .id = 1, .from = 1, .to = 2, .text_hash = record_text_hash("", "Hello")});
 }
 
+static void lose_a_subreddit(struct world *world)
+{
+    free((char *)world->state->subreddits[0].name); /* sub_2 */
+    world->state->subreddits[0] = world->state->subreddits[--world->state->subreddit_count];
+}
+
+static void list_subreddit_twice(struct world *world)
+{
+    state_add_subreddit(world->state,
+                        &(struct state_subreddit){.id = 2, .creator = 2, .name = "hoppy", .member_count = 1});
+}
+
+static void list_comment_twice(struct world *world)
+{
+    struct state_comment again = world->state->comments[0]; /* the list may move */
+
+    state_add_comment(world->state, &again);
+}
+
+static void show_a_message_twice(struct world *world)
+{
+    struct state_message again = world->state->messages[0];
+
+    state_add_message(world->state, &again);
+}
+
+static void create_a_subreddit_though_refused(struct world *world)
+{
+    struct record_item item = {.kind = ID_SUBREDDIT, .name = "denied", .author = 1};
+
+    record_item(world->record, OUTCOME_FAILED, &item);
+    state_add_subreddit(world->state, &(struct state_subreddit){.id = 3, .creator = 1, .name = "denied"});
+}
+
+static void register_though_refused(struct world *world)
+{
+    record_item(world->record, OUTCOME_FAILED, &(struct record_item){.kind = ID_USER, .name = "Mallory"});
+    state_add_user(world->state, &(struct state_user){.id = 3, .found_by_name = 3, .name = "Mallory"});
+}
+
+static void post_though_refused(struct world *world)
+{
+    struct record_item item = {
+        .kind = ID_POST, .author = 1, .container = 1, .text_hash = record_text_hash("No", "")};
+
+    record_item(world->record, OUTCOME_FAILED, &item);
+    state_add_post(world->state,
+                   &(struct state_post){
+                       .id = 3, .author = 1, .subreddit = 1, .listed_in = 1, .text_hash = item.text_hash});
+}
+
+static void send_though_refused(struct world *world)
+{
+    struct record_item item = {
+        .kind = ID_MESSAGE, .author = 1, .container = 2, .text_hash = record_text_hash("", "No")};
+
+    record_item(world->record, OUTCOME_FAILED, &item);
+    state_add_message(
+        world->state,
+        &(struct state_message){.reader = 1, .id = 2, .from = 1, .to = 2, .text_hash = item.text_hash});
+}
+
+static void vote_though_refused(struct world *world)
+{
+    record_vote(world->record, OUTCOME_FAILED, 1, ID_POST, 2, VOTE_UP);
+    world->state->posts[1].upvotes = 1;
+    world->state->posts[1].score = 1;
+}
+
+static void join_though_refused(struct world *world)
+{
+    record_member(world->record, OUTCOME_FAILED, 1, 2, MEMBER_IN);
+    state_add_joined(world->state, 1, 2);
+}
+
+static void write_what_nobody_asked_for(struct world *world)
+{
+    record_set_complete(world->record);
+    state_add_post(world->state, &(struct state_post){
+                                     .id = 3, .author = 1, .subreddit = 1, .listed_in = 1, .text_hash = 99});
+}
+
+static void miscount_comments_of_a_repost(struct world *world)
+{
+    world->state->posts[1].comment_count = -1;
+}
+
+static void leave_out_of_a_conversation(struct world *world)
+{
+    world->state->conversation_item_count--;
+}
+
+static void repeat_in_a_conversation(struct world *world)
+{
+    state_add_conversation_item(world->state, 0, 1);
+}
+
+static void answer_in_another_conversation(struct world *world)
+{
+    state_add_conversation_item(world->state, 0, 7);
+}
+
+static void turn_a_conversation_round(struct world *world)
+{
+    struct state_message earlier = world->state->messages[0];
+
+    earlier.id = 2;
+    state_add_message(world->state, &earlier);
+    world->state->conversation_items[0].item = 2;
+    state_add_conversation_item(world->state, 0, 1);
+}
+
 static void answer_nothing(struct world *world)
 {
     state_add_trouble(world->state, "GET /x: timed out 0, no list");
@@ -477,6 +592,26 @@ static const struct {
     {hide_a_message_from_the_recipient, "user_2 does not see dm_1, which is from user_1 to user_2"},
     {lose_a_message, "dm_1 was acknowledged and is not there"},
     {show_a_message_to_a_third, "user_3 sees dm_1, which is from user_1 to user_2"},
+    {lose_a_subreddit, "sub_2 was acknowledged and is not there"},
+    {list_subreddit_twice, "sub_2 is listed twice"},
+    {list_comment_twice, "comment_1 is listed twice"},
+    {show_a_message_twice, "user_1 sees dm_1 twice"},
+    {create_a_subreddit_though_refused,
+     "sub_3 is there, but was never acknowledged (of its like: 0 acknowledged, 0 without an answer)"},
+    {register_though_refused,
+     "user_3 is there, but was never acknowledged (of its like: 0 acknowledged, 0 without an answer)"},
+    {post_though_refused,
+     "post_3 is there, but was never acknowledged (of its like: 0 acknowledged, 0 without an answer)"},
+    {send_though_refused,
+     "dm_2 is there, but was never acknowledged (of its like: 0 acknowledged, 0 without an answer)"},
+    {vote_though_refused, "post_2 upvotes are 1, acknowledged were 0"},
+    {join_though_refused, "user_1 is in sub_2, which they never joined"},
+    {write_what_nobody_asked_for, "post_3 is there, and nobody asked for it"},
+    {miscount_comments_of_a_repost, "post_2 comment_count is -1, its comments are 0"},
+    {leave_out_of_a_conversation, "the conversation of users 1 and 2 lacks dm_1"},
+    {repeat_in_a_conversation, "the conversation of users 1 and 2 holds dm_1 twice"},
+    {answer_in_another_conversation, "the conversation of users 1 and 2 holds dm_7, which is not of it"},
+    {turn_a_conversation_round, "the conversation of users 1 and 2 shows dm_1 too late"},
     {answer_nothing, "GET /x: timed out 0, no list"},
 };
 
@@ -495,6 +630,19 @@ Test(verify, names_each_planted_fault)
         differences_free(differences);
         world_free(&world);
     }
+}
+
+Test(verify, finds_nothing_in_a_complete_record_that_agrees)
+{
+    struct world world = world_new();
+    struct differences *differences;
+
+    record_set_complete(world.record);
+    differences = compare(world.record, world.state);
+    differences_print(differences, stderr);
+    cr_expect_eq(differences_count(differences), 0);
+    differences_free(differences);
+    world_free(&world);
 }
 
 /* ---- outcomes that are not known ---- */
@@ -525,6 +673,7 @@ static void show_the_unanswered(struct world *world, uint64_t id)
             &(struct state_message){
                 .reader = reader, .id = id, .from = 1, .to = 2, .text_hash = record_text_hash("", "Lost")});
     }
+    state_add_conversation_item(world->state, 0, id);
 }
 
 Test(verify, allows_none_and_one_effect_of_an_unknown_outcome_but_not_two)
