@@ -121,9 +121,9 @@ static const char *last_line(const char *text)
 
 const char *load_verify(const struct forum *forum, struct load *const *loads)
 {
-    const char *argv[6 + 2 * LOADS_MAX + 1] = {forum_executable("forumd-sim"), "verify", "--quiet", "--url",
-                                               url_of(forum)};
-    size_t count = 5;
+    const char *argv[7 + 2 * LOADS_MAX + 1] = {
+        forum_executable("forumd-sim"), "verify", "--complete", "--quiet", "--url", url_of(forum)};
+    size_t count = 6;
     for (size_t i = 0; loads[i]; i++) {
         REQUIRE(i < LOADS_MAX, "too many loads");
         argv[count++] = "--record";
