@@ -18,6 +18,28 @@
 #define BUSY_TIMEOUT_MS 5000 /* against the checkpoint helper alone: it never holds the write lock long */
 #define ALIVE_EVERY_OPS 100000
 
+/* What tests set through the environment where fault points are compiled in: a promise broken on purpose, so
+ * that a test can show that it would notice. NULL: nothing. */
+static const char *fault_setting(const char *name)
+{
+#ifdef FORUMD_FAULTS
+    return getenv(name);
+#else
+    (void)name;
+    return NULL;
+#endif
+}
+
+static const char *sync_pragma(enum store_sync sync)
+{
+    const char *fault = fault_setting("FORUMD_FAULT_SYNCHRONOUS");
+    if (fault != NULL && strcmp(fault, "off") == 0)
+        return "PRAGMA synchronous=OFF";
+    if (sync == STORE_SYNC_NORMAL || (fault != NULL && strcmp(fault, "normal") == 0))
+        return "PRAGMA synchronous=NORMAL";
+    return "PRAGMA synchronous=FULL";
+}
+
 /* Checkpoints (PASSIVE) on a thread and connection of its own, so that copying pages back never delays an
  * answer. */
 struct checkpointer {
@@ -43,6 +65,7 @@ struct store {
     struct query *begin, *commit, *rollback, *probe;
     struct checkpointer checkpointer;
     struct store_stats stats;
+    int wal_limit_pages;
     int changes_at_begin;
     bool in_transaction;
     bool failed;     /* in this transaction */
@@ -100,8 +123,8 @@ static void checkpointer_start(struct checkpointer *helper, const char *path)
     ensure(pthread_cond_init(&helper->wake, NULL) == 0);
     if (sqlite3_open_v2(path, &helper->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(helper->db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
-        sqlite3_exec(helper->db, "PRAGMA synchronous=FULL; PRAGMA schema_version", NULL, NULL, NULL) !=
-            SQLITE_OK)
+        sqlite3_exec(helper->db, sync_pragma(STORE_SYNC_FULL), NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(helper->db, "PRAGMA schema_version", NULL, NULL, NULL) != SQLITE_OK)
         fatal_exit(EXIT_IO, "%s: a second connection: %s", path, sqlite3_errmsg(helper->db));
     if (pthread_create(&helper->thread, NULL, checkpointer_main, helper) != 0)
         fatal_exit(EXIT_OS, "cannot start the checkpoint thread");
@@ -129,7 +152,7 @@ static int after_commit(void *arg, sqlite3 *db, const char *schema, int pages)
 {
     struct store *store = arg;
     store->stats.wal_pages = (uint64_t)pages;
-    if (pages < LIMIT_WAL_PAGES || !store->checkpointer.running)
+    if (pages < store->wal_limit_pages || !store->checkpointer.running)
         return SQLITE_OK;
     if (pages >= LIMIT_WAL_HARD_PAGES) {
         int frames = 0, done = 0;
@@ -152,6 +175,12 @@ static int on_progress(void *arg)
     return 0;
 }
 
+static int wal_limit_pages(void)
+{
+    const char *fault = fault_setting("FORUMD_FAULT_WAL_PAGES");
+    return fault != NULL ? atoi(fault) : LIMIT_WAL_PAGES;
+}
+
 struct store *store_open(const char *dir, const char *name, enum store_sync sync)
 {
     struct store *store = xcalloc(1, sizeof(*store));
@@ -162,6 +191,7 @@ struct store *store_open(const char *dir, const char *name, enum store_sync sync
     else if (snprintf(path, sizeof(path), "%s/%s.db", dir, name) >= (int)sizeof(path))
         fatal_exit(EXIT_CONFIG, "the state directory's name is too long");
     store->path = xstrdup(path);
+    store->wal_limit_pages = wal_limit_pages();
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int rc =
         FAULT_RESULT(store_open, sqlite3_open_v2(path, &store->db, flags, NULL), SQLITE_IOERR, SQLITE_FULL);
@@ -170,7 +200,7 @@ struct store *store_open(const char *dir, const char *name, enum store_sync sync
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
     run_sql(store, "PRAGMA journal_mode=WAL");
-    run_sql(store, sync == STORE_SYNC_FULL ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+    run_sql(store, sync_pragma(sync));
     run_sql(store, "PRAGMA cache_size=-" CACHE_KIB);
     run_sql(store, "PRAGMA temp_store=MEMORY");
     run_sql(store, "PRAGMA wal_autocheckpoint=0");

@@ -93,8 +93,11 @@ static struct keeper *launch(const struct forum *forum, const char *const *flags
     argv[count++] = keep_format("--workers=%u", forum->spec->workers ? forum->spec->workers : 2);
     for (size_t i = 0; flags && flags[i] && i < FLAGS_MAX; i++)
         argv[count++] = flags[i];
-    return keeper_start(&(struct keeper_spec){
-        .argv = argv, .directory = forum_run_directory(), .output = output, .hold_fd = forum->lock_fd});
+    return keeper_start(&(struct keeper_spec){.argv = argv,
+                                              .env = forum->spec->env,
+                                              .directory = forum_run_directory(),
+                                              .output = output,
+                                              .hold_fd = forum->lock_fd});
 }
 
 static bool is_ready(void *arg)
@@ -114,12 +117,12 @@ bool forum_wait_ready(struct forum *forum, unsigned timeout_ms)
 }
 
 /* True when it is ready; false when it ended or stayed silent. */
-static bool start_once(struct forum *forum)
+static bool start_once(struct forum *forum, unsigned timeout_ms)
 {
     forum->keeper = launch(forum, forum->spec->flags, forum->log);
     forum->launcher = keeper_program(forum->keeper);
     forum->keeper_pid = keeper_pid(forum->keeper);
-    if (wait_until(is_ready_or_ended, forum, FORUM_START_MS) && !keeper_wait(forum->keeper, 0, NULL))
+    if (wait_until(is_ready_or_ended, forum, timeout_ms) && !keeper_wait(forum->keeper, 0, NULL))
         return true;
     return false;
 }
@@ -139,19 +142,24 @@ static const char *log_path(const struct forum_spec *spec)
     return keep_format("%s/%s.log", forum_run_directory(), name ? name : "unnamed");
 }
 
+static const char *new_state(void)
+{
+    char *state = keep_format("%s/state.XXXXXX", forum_run_directory());
+    REQUIRE(mkdtemp(state), "%s: %s", state, strerror(errno));
+    return state;
+}
+
 struct forum *forum_start(const struct forum_spec *spec)
 {
     static const struct forum_spec plain;
     struct forum *forum = keep_alloc(sizeof(*forum));
     forum->spec = spec ? spec : &plain;
     forum->log = log_path(forum->spec);
-    char *state = keep_format("%s/state.XXXXXX", forum_run_directory());
-    REQUIRE(mkdtemp(state), "%s: %s", state, strerror(errno));
-    forum->state = state;
+    forum->state = forum->spec->state ? forum->spec->state : new_state();
     for (int i = 0; i < START_TRIES; i++) {
         int status = 0;
         take_ports(forum);
-        if (start_once(forum))
+        if (start_once(forum, FORUM_START_MS))
             return forum;
         bool busy = keeper_wait(forum->keeper, 0, &status) && WIFEXITED(status) &&
                     WEXITSTATUS(status) == EXIT_PORT_BUSY;
@@ -166,7 +174,16 @@ struct forum *forum_start(const struct forum_spec *spec)
 void forum_start_again(struct forum *forum)
 {
     REQUIRE(!forum->keeper, "it runs already");
-    REQUIRE(start_once(forum), "the forum did not start again: %s", log_tail(forum));
+    REQUIRE(start_once(forum, FORUM_START_MS), "the forum did not start again: %s", log_tail(forum));
+}
+
+bool forum_try_again(struct forum *forum, unsigned timeout_ms)
+{
+    REQUIRE(!forum->keeper, "it runs already");
+    bool started = start_once(forum, timeout_ms);
+    if (!started)
+        forum_kill(forum);
+    return started;
 }
 
 void forum_export(const struct forum *forum)
@@ -292,9 +309,7 @@ struct keeper *forum_launch(const struct forum *other, const char *const *flags,
         *forum = *other;
         forum->lock_fd = -1;
     } else {
-        char *state = keep_format("%s/state.XXXXXX", forum_run_directory());
-        REQUIRE(mkdtemp(state), "%s: %s", state, strerror(errno));
-        forum->state = state;
+        forum->state = new_state();
         take_ports(forum);
     }
     forum->spec = &plain;

@@ -22,7 +22,9 @@ struct forum;
 struct forum_spec {
     const char *name;         /* of the log file: the test's */
     unsigned workers;         /* 0: 2 */
+    const char *state;        /* a directory for its state; NULL: a new one */
     const char *const *flags; /* more for the launcher, NULL-terminated; NULL: none */
+    const char *const *env;   /* "NAME=value" for all its processes, NULL-terminated; NULL: none */
 };
 
 /* Starts one and waits until it is ready. `spec` may be NULL. Fails the test if it doesn't get there. */
@@ -56,6 +58,8 @@ void forum_kill_and_wait_for_another(struct forum *forum, const char *role);
 int forum_stop(struct forum *forum, int signal);
 /* After forum_stop or forum_kill: again on the same state and ports. */
 void forum_start_again(struct forum *forum);
+/* The same where it may fail: false when it ended or did not get ready in time; then it is stopped again. */
+bool forum_try_again(struct forum *forum, unsigned timeout_ms) MUST_USE;
 /* kill -9 of everything at once: what a power cut is to processes. */
 void forum_kill(struct forum *forum);
 /* A line of the log that no healthy server writes, or NULL. */
