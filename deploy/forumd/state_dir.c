@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -21,9 +23,27 @@ static void join(char *out, size_t size, const char *dir, const char *name)
         fatal_exit(EXIT_CONFIG, "the state directory's name is too long");
 }
 
+/* A name is safe only when its directory is. */
+static void sync_directory(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        fatal_exit(EXIT_IO, "cannot sync the directory %s: %s", dir, strerror(errno));
+    close(fd);
+}
+
+static void sync_parent(const char *dir)
+{
+    char *copy = xstrdup(dir);
+    sync_directory(dirname(copy));
+    free(copy);
+}
+
 int state_dir_open(const char *dir)
 {
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+    if (mkdir(dir, 0700) == 0)
+        sync_parent(dir);
+    else if (errno != EEXIST)
         fatal_exit(EXIT_OS, "cannot make the state directory %s: %s", dir, strerror(errno));
     struct stat info;
     if (stat(dir, &info) != 0 || !S_ISDIR(info.st_mode))
@@ -40,15 +60,6 @@ int state_dir_open(const char *dir)
     if (errno != EWOULDBLOCK)
         fatal_exit(EXIT_OS, "cannot lock %s: %s", path, strerror(errno));
     fatal_exit(EXIT_UNAVAILABLE, "another forumd runs on the state directory %s", dir);
-}
-
-/* A name is safe only when its directory is. */
-static void sync_directory(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
-        fatal_exit(EXIT_IO, "cannot sync the state directory %s: %s", dir, strerror(errno));
-    close(fd);
 }
 
 /* Written whole and synced under another name first, so that no crash leaves half a key. Nobody else is at

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/lib/keep.h"
+#include "tests/lib/keeper.h"
 #include "tests/lib/require.h"
 
 #define SECTOR_BYTES 512
@@ -129,8 +130,10 @@ static void lose_names(struct playback *playback, const struct history *history)
             keep_copy((const char *)new_bytes(history->records[i]), history->records[i]->new_length);
         if (chance(playback, playback->survives))
             continue;
-        if (unlink(keep_format("%s/%s", playback->directory, name)) == 0)
+        const char *path = keep_format("%s/%s", playback->directory, name);
+        if (access(path, F_OK) == 0)
             playback->result.names_lost++;
+        keeper_remove_tree(path); /* a file, or a directory with all in it */
     }
 }
 

@@ -5,9 +5,9 @@
  * any subset of the later writes (seeded), some of them torn at sector boundaries.
  *
  * The journal lies in DIRECTORY.journal, in segments "NAME@NUMBER" that end at a sync of the file NAME. The
- * segments of the directory itself ("." as NAME) hold the files made since it was last synced: their names
- * may be lost. Wrong where a file is renamed or removed with unsynced writes in it (SQLite does neither while
- * it runs), and -shm files are left out: memory, which SQLite makes anew.
+ * segments of the directory itself ("." as NAME) hold the files and directories made since it was last
+ * synced: their names may be lost. Wrong where a file is renamed or removed with unsynced writes in it
+ * (SQLite does neither while it runs), and -shm files are left out: memory, which SQLite makes anew.
  */
 #pragma once
 
@@ -36,7 +36,7 @@ struct power_loss_record {
 struct power_loss_result {
     unsigned writes; /* that were not synced, truncations among them */
     unsigned lost, torn;
-    unsigned names_lost; /* files whose directory entry was not synced */
+    unsigned names_lost; /* files and directories whose directory entry was not synced */
 };
 
 /* Plays the power cut and empties the journal. `survives`: the chance of each unsynced write, 0 to 1. No

@@ -26,6 +26,7 @@ struct watched {
 
 static struct {
     int (*open)(const char *, int, ...);
+    int (*mkdir)(const char *, mode_t);
     int (*close)(int);
     ssize_t (*write)(int, const void *, size_t);
     ssize_t (*pwrite)(int, const void *, size_t, off_t);
@@ -63,6 +64,7 @@ static void *next_symbol(const char *name)
 __attribute__((constructor)) static void start(void)
 {
     libc.open = (int (*)(const char *, int, ...))next_symbol("open64");
+    libc.mkdir = (int (*)(const char *, mode_t))next_symbol("mkdir");
     libc.close = (int (*)(int))next_symbol("close");
     libc.write = (ssize_t(*)(int, const void *, size_t))next_symbol("write");
     libc.pwrite = (ssize_t(*)(int, const void *, size_t, off_t))next_symbol("pwrite64");
@@ -77,7 +79,7 @@ __attribute__((constructor)) static void start(void)
         give_up("strdup");
     char journal[4096];
     snprintf(journal, sizeof(journal), "%s%s", directory, POWER_LOSS_JOURNAL_SUFFIX);
-    if (mkdir(journal, 0700) != 0 && errno != EEXIST)
+    if (libc.mkdir(journal, 0700) != 0 && errno != EEXIST)
         give_up(journal);
     shim.journal_fd = libc.open(journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (shim.journal_fd < 0)
@@ -302,6 +304,18 @@ int open64(const char *path, int flags, ...)
     mode_t mode = mode_argument(flags, arguments);
     va_end(arguments);
     return open_watched(path, flags, mode);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    int result = libc.mkdir(path, mode);
+    const char *name = result == 0 ? watched_name(path) : NULL;
+    if (name != NULL) {
+        pthread_mutex_lock(&shim.mutex);
+        note_create(name);
+        pthread_mutex_unlock(&shim.mutex);
+    }
+    return result;
 }
 
 int close(int fd)

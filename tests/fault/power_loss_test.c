@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/fault/power_loss.h"
@@ -21,13 +22,14 @@
 #include "tests/lib/program.h"
 #include "tests/lib/wait.h"
 
-#define CUTS           24
-#define CUTS_PER_STATE 4 /* then a new forum, so that reading all back stays quick */
-#define CONTROL_CUTS   4 /* at most; one that finds a loss is enough */
-#define LOAD_MS_MIN    30
-#define LOAD_MS_MAX    1500
-#define TRY_START_MS   10000
-#define TOOL_MS        20000
+#define CUTS               24
+#define CUTS_PER_STATE     4 /* then a new forum, so that reading all back stays quick */
+#define CONTROL_CUTS       4 /* at most; one that finds a loss is enough */
+#define LOAD_MS_MIN        30
+#define LOAD_MS_MAX        1500
+#define TRY_START_MS       10000
+#define CHECKPOINTED_BYTES 262144
+#define TOOL_MS            20000
 
 static unsigned short dice[3];
 
@@ -133,6 +135,9 @@ Test(power_loss, in_24_cuts_under_load_loses_nothing_that_was_acknowledged)
         cr_assert(!lost, "cut %u: %.4000s\n%.4000s", i + 1, lost, forum_log(test.forum));
     }
     cr_assert(sim_load_recorded(test.record) > 0, "there was no load");
+    struct stat posts;
+    cr_assert(stat(keep_format("%s/posts.db", test.state), &posts) == 0);
+    cr_assert_gt(posts.st_size, CHECKPOINTED_BYTES, "there was no checkpoint: all is in the log still");
     cr_assert_eq(forum_stop(test.forum, SIGINT), 0);
 }
 
@@ -159,6 +164,21 @@ Test(power_loss, with_less_syncing_at_commits_is_found_to_lose)
 Test(power_loss, with_no_syncing_is_found_to_lose)
 {
     control("off");
+}
+
+Test(power_loss, right_after_the_first_start_leaves_the_state_directory_and_all_databases_in_it)
+{
+    const char *parent = new_directory("fresh");
+    const char *const env[] = {shim(), keep_format("%s=%s", POWER_LOSS_DIRECTORY_VARIABLE, parent), NULL};
+    struct forum *forum =
+        forum_start(&(struct forum_spec){.state = keep_format("%s/state", parent), .env = env});
+    const char *user = make_user_named(forum, "ann");
+    forum_kill(forum);
+    struct power_loss_result result = power_loss_play(parent, 1, 0);
+    printf("power loss: right after the first start; %u names lost\n", result.names_lost);
+    forum_start_again(forum);
+    CHECK_TEXT(forum_get(forum, "/api/auth/user/ann"), "user_id", user);
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
 /* The sqlite3 shell makes a database under the shim; then the power goes. What the shell says to the
