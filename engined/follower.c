@@ -139,6 +139,15 @@ static void check_head(struct follow_state *follow)
     follow->head_known = false;
 }
 
+/* The answer is of no use: who waits, waits for the next. */
+static void ask_head_again(struct follow_state *follow)
+{
+    follow->asking = false;
+    follow->head_known = false;
+    if (follow->wanted_serial <= follow->asked_serial)
+        follow->wanted_serial = follow->asked_serial + 1;
+}
+
 void followers_fold(struct followers *followers, size_t index, const Pb__EventsPulled *pulled,
                     struct arena *arena)
 {
@@ -149,6 +158,8 @@ void followers_fold(struct followers *followers, size_t index, const Pb__EventsP
         follow->log_id = pulled->log_id;
         follow->cursor = 0;
         save_cursor(followers, follow);
+        if (follow->head_known)
+            ask_head_again(follow); /* it may have been the end of the log that is gone */
     } else {
         fold_events(followers, follow, pulled, arena);
         if (follow->log_id != pulled->log_id || follow->cursor < pulled->upto_seq) {
@@ -178,6 +189,9 @@ void followers_pull_ended(struct followers *followers, size_t index, enum questi
     follow->pulling = false;
     note_end(follow, end);
     check_head(follow);
+    /* A source that was restarted goes on under another id: one of the two answers is from before that. */
+    if (end == QUESTION_ANSWERED && follow->head_known && follow->head_log != follow->log_id)
+        ask_head_again(follow);
 }
 
 bool followers_next_head(struct followers *followers, size_t index)
@@ -206,10 +220,7 @@ void followers_head_failed(struct followers *followers, size_t index, enum quest
 {
     struct follow_state *follow = &followers->follows[index];
     note_end(follow, end);
-    follow->asking = false;
-    follow->head_known = false;
-    if (follow->wanted_serial <= follow->asked_serial)
-        follow->wanted_serial = follow->asked_serial + 1;
+    ask_head_again(follow);
 }
 
 void followers_rolled_back(struct followers *followers)

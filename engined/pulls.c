@@ -62,10 +62,12 @@ static void init_answer(const struct pulls *pulls, Pb__EventsPulled *pulled, uin
     pulled->head_seq = event_log_head(pulls->log);
 }
 
-static void answer_empty(struct pulls *pulls, struct follower *follower, uint64_t upto_seq)
+/* Says nothing about the follower's cursor: neither where it is nor that it is of this log. */
+static void answer_empty(struct pulls *pulls, struct follower *follower)
 {
     Pb__EventsPulled pulled;
-    init_answer(pulls, &pulled, upto_seq);
+    init_answer(pulls, &pulled, follower->after_seq);
+    pulled.log_id = follower->log_id;
     send_answer(pulls, follower, &pulled);
 }
 
@@ -82,7 +84,7 @@ static struct follower *find_follower(struct pulls *pulls, uint64_t id)
             oldest = follower;
     }
     if (oldest->message != NULL)
-        answer_empty(pulls, oldest, oldest->after_seq);
+        answer_empty(pulls, oldest);
     *oldest = (struct follower){.id = id, .used = ++pulls->uses};
     return oldest;
 }
@@ -92,7 +94,7 @@ void pulls_hold(struct pulls *pulls, uint64_t id, void *message, uint64_t serial
 {
     struct follower *follower = find_follower(pulls, id);
     if (follower->message != NULL)
-        answer_empty(pulls, follower, follower->after_seq);
+        answer_empty(pulls, follower);
     follower->message = message;
     follower->serial = serial;
     follower->request = *request;
@@ -109,12 +111,10 @@ void pulls_hurry(struct pulls *pulls, uint64_t id)
     find_follower(pulls, id)->hurry_seq = event_log_head(pulls->log);
 }
 
-/* The follower's cursor is not of this log: another log id, or beyond the end (an older copy of the file was
- * put back). */
+/* The follower's cursor is not of this log: it is another one, or an older copy of the file was put back. */
 static bool is_foreign(const struct pulls *pulls, const struct follower *follower)
 {
-    return (follower->log_id != 0 && follower->log_id != event_log_id(pulls->log)) ||
-           follower->after_seq > event_log_head(pulls->log);
+    return !event_log_holds(pulls->log, follower->log_id, follower->after_seq);
 }
 
 static void serve_follower(struct pulls *pulls, struct follower *follower, struct arena *arena,

@@ -3,7 +3,7 @@
 -- One row: who this log is, and when it was last.
 CREATE TABLE engine_meta (
     only INTEGER PRIMARY KEY CHECK (only = 1),
-    log_id INTEGER NOT NULL            -- random; a restored backup gets a new one, so that followers notice
+    log_id INTEGER NOT NULL            -- random: which log this is; see timelines.sql
 ) STRICT;
 
 -- The event log: seq ascending without gaps, kept whole.

@@ -7,7 +7,7 @@
 #include "engined/comments/comments_state.h"
 #include "engined/domain.h"
 
-extern const char engine_schema_sql[], comments_schema_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], comments_schema_sql[];
 
 /* proto/comments.proto */
 enum {
@@ -105,7 +105,7 @@ static void comments_clear(void *state)
     comments_rolled_back(comments);
 }
 
-static const char *const migrations[] = {engine_schema_sql, comments_schema_sql};
+static const char *const migrations[] = {engine_schema_sql, comments_schema_sql, engine_timelines_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},

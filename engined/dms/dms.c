@@ -6,7 +6,7 @@
 #include "engined/dms/dms_state.h"
 #include "engined/domain.h"
 
-extern const char engine_schema_sql[], dms_schema_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], dms_schema_sql[];
 
 /* proto/dms.proto */
 enum {
@@ -79,7 +79,7 @@ static void dms_clear(void *state)
     dms->next_message_id = 0;
 }
 
-static const char *const migrations[] = {engine_schema_sql, dms_schema_sql};
+static const char *const migrations[] = {engine_schema_sql, dms_schema_sql, engine_timelines_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},

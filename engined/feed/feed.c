@@ -7,7 +7,7 @@
 #include "engined/feed/feed_events.h"
 #include "engined/feed/feed_state.h"
 
-extern const char engine_schema_sql[], feed_schema_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], feed_schema_sql[];
 
 static void load_ranks(void *arg, uint64_t subreddit, void (*add)(void *sink, const struct rank_entry *entry),
                        void *sink)
@@ -71,7 +71,7 @@ static void feed_clear(void *state)
     (void)state;
 }
 
-static const char *const migrations[] = {engine_schema_sql, feed_schema_sql};
+static const char *const migrations[] = {engine_schema_sql, feed_schema_sql, engine_timelines_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},

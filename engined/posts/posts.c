@@ -6,7 +6,7 @@
 #include "engined/posts/commands.h"
 #include "engined/posts/posts_state.h"
 
-extern const char engine_schema_sql[], posts_schema_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], posts_schema_sql[];
 
 /* proto/posts.proto, proto/comments.proto */
 enum {
@@ -104,7 +104,7 @@ static void posts_clear(void *state)
     posts_rolled_back(posts);
 }
 
-static const char *const migrations[] = {engine_schema_sql, posts_schema_sql};
+static const char *const migrations[] = {engine_schema_sql, posts_schema_sql, engine_timelines_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},

@@ -6,7 +6,7 @@
 #include "engined/subreddits/commands.h"
 #include "engined/subreddits/subreddits_state.h"
 
-extern const char engine_schema_sql[], subreddits_schema_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], subreddits_schema_sql[];
 
 /* proto/subreddits.proto */
 enum {
@@ -91,7 +91,7 @@ static void subreddits_clear(void *state)
     subreddits->next_subreddit_id = 0;
 }
 
-static const char *const migrations[] = {engine_schema_sql, subreddits_schema_sql};
+static const char *const migrations[] = {engine_schema_sql, subreddits_schema_sql, engine_timelines_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},

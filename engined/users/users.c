@@ -6,7 +6,7 @@
 #include "engined/users/commands.h"
 #include "engined/users/users_state.h"
 
-extern const char engine_schema_sql[], users_schema_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], users_schema_sql[];
 
 /* proto/users.proto, proto/posts.proto, proto/comments.proto */
 enum {
@@ -67,7 +67,7 @@ static void users_clear(void *state)
     users->next_user_id = 0;
 }
 
-static const char *const migrations[] = {engine_schema_sql, users_schema_sql};
+static const char *const migrations[] = {engine_schema_sql, users_schema_sql, engine_timelines_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},
