@@ -613,6 +613,10 @@ uint64_t http_server_next_ms(const struct http_server *server)
     if (server->drain_ms != UINT64_MAX && !TAILQ_EMPTY(&server->phases[PHASE_IDLE]) &&
         server->drain_ms + HTTP_DRAIN_IDLE_MS < next_ms)
         next_ms = server->drain_ms + HTTP_DRAIN_IDLE_MS;
+    /* Accepting may have failed meanwhile, which on_accept_failed has no way to note here. */
+    if (server->listener != NULL && server->connections > 0 &&
+        server->connections < server->connections_max && server->accept_ms < next_ms)
+        next_ms = server->accept_ms;
     return next_ms;
 }
 
