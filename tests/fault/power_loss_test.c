@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/fault/counters.h"
 #include "tests/fault/power_loss.h"
 #include "tests/fault/sim_load.h"
 #include "tests/lib/check.h"
@@ -120,6 +121,13 @@ static const char *cut(struct power_test *test, const char *name)
     return lost;
 }
 
+static void end(struct forum *forum)
+{
+    CHECK_NOTHING_WRONG(counters_differences(forum));
+    CHECK_NOTHING_WRONG(counters_damage(forum));
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
+}
+
 Test(power_loss, in_24_cuts_under_load_loses_nothing_that_was_acknowledged)
 {
     roll();
@@ -128,7 +136,7 @@ Test(power_loss, in_24_cuts_under_load_loses_nothing_that_was_acknowledged)
     for (unsigned i = 0; i < cuts; i++) {
         if (i % CUTS_PER_STATE == 0) {
             if (test.forum)
-                cr_assert_eq(forum_stop(test.forum, SIGINT), 0);
+                end(test.forum);
             test = start(NULL);
         }
         const char *lost = cut(&test, keep_format("cut %u of %u", i + 1, cuts));
@@ -138,7 +146,7 @@ Test(power_loss, in_24_cuts_under_load_loses_nothing_that_was_acknowledged)
     struct stat posts;
     cr_assert(stat(keep_format("%s/posts.db", test.state), &posts) == 0);
     cr_assert_gt(posts.st_size, CHECKPOINTED_BYTES, "there was no checkpoint: all is in the log still");
-    cr_assert_eq(forum_stop(test.forum, SIGINT), 0);
+    end(test.forum);
 }
 
 static void control(const char *synchronous)
