@@ -18,6 +18,11 @@
 #define LIMIT_KNOWN_USERS   65536 /* the worker's cache of user id -> name */
 #define LIMIT_FRAME_RETRIES 2     /* alone, after it was with a dying engine */
 
+/* Rate limits (gateway/limits_page.h) */
+#define LIMIT_LIMITS_SETS     8192 /* of 8 slots, per table: 65,536 users or addresses that are remembered */
+#define LIMIT_TRUSTED_PROXIES 64   /* networks on the list */
+#define LIMIT_FORWARDED_LINES 16   /* header lines of proxies that are looked at, from the last on */
+
 /* Engine */
 #define LIMIT_WORKERS             64
 #define LIMIT_INBOUND             512 /* messages received and not yet answered: contexts of the REP socket */

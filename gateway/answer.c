@@ -170,7 +170,7 @@ void answer_add_cors(struct http_answer *answer, const char *origins, const char
         answer_add(answer, "Access-Control-Max-Age", "600");
     } else {
         answer_add(answer, "Access-Control-Expose-Headers",
-                   "ETag, Idempotent-Replayed, Link, Location, Retry-After, X-Feed-Stale, X-Request-Id, "
-                   "X-Total-Count");
+                   "ETag, Idempotent-Replayed, Link, Location, RateLimit-Limit, RateLimit-Remaining, "
+                   "RateLimit-Reset, Retry-After, X-Feed-Stale, X-Request-Id, X-Total-Count");
     }
 }

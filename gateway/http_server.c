@@ -387,6 +387,25 @@ const char *http_exchange_header(const struct http_exchange *exchange, const cha
     return evhttp_find_header(evhttp_request_get_input_headers(exchange->request), name);
 }
 
+size_t http_exchange_header_lines(const struct http_exchange *exchange, const char *name, const char **values,
+                                  size_t max)
+{
+    struct evkeyvalq *headers = evhttp_request_get_input_headers(exchange->request);
+    struct evkeyval *header;
+    size_t all = 0, seen = 0, count = 0;
+    TAILQ_FOREACH(header, headers, next)
+    all += strcasecmp(header->key, name) == 0;
+    TAILQ_FOREACH(header, headers, next)
+    if (strcasecmp(header->key, name) == 0 && all - seen++ <= max)
+        values[count++] = header->value;
+    return count;
+}
+
+const struct sockaddr *http_exchange_peer(const struct http_exchange *exchange)
+{
+    return evhttp_connection_get_addr(exchange->evcon);
+}
+
 const char *http_exchange_body(const struct http_exchange *exchange, size_t *length)
 {
     struct evbuffer *body = evhttp_request_get_input_buffer(exchange->request);

@@ -27,6 +27,7 @@
 #define HTTP_INPUT_BYTES      (512u << 10) /* read ahead on one connection: a whole body and more */
 
 struct event_base;
+struct sockaddr;
 struct http_server;
 struct http_exchange;
 
@@ -83,6 +84,11 @@ http_exchange_method(const struct http_exchange *exchange); /* "GET"; "" for non
 const char *http_exchange_target(const struct http_exchange *exchange);
 /* The first of that name, without regard to case; NULL: none. */
 const char *http_exchange_header(const struct http_exchange *exchange, const char *name);
+/* All lines of that name, in their order; of more than `max` the last ones. */
+size_t http_exchange_header_lines(const struct http_exchange *exchange, const char *name, const char **values,
+                                  size_t max);
+/* The other end of the connection; NULL: not known. */
+const struct sockaddr *http_exchange_peer(const struct http_exchange *exchange);
 const char *http_exchange_body(const struct http_exchange *exchange,
                                size_t *length); /* not terminated; NULL when empty */
 void http_exchange_answer(struct http_exchange *exchange, const struct http_answer *answer);

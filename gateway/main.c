@@ -12,6 +12,7 @@
 #include "common/options.h"
 #include "gateway/master.h"
 #include "gateway/options.h"
+#include "gateway/rates.h"
 #include "gateway/worker.h"
 #include "proto/domains.h"
 
@@ -38,9 +39,23 @@ static void parse(struct gateway_options *options, int argc, char **argv)
         {"deadline", OPTION_UINT, &options->deadline_ms, 50, 60000, NULL, "MS", "time a request has, ms"},
         {"hang-timeout", OPTION_UINT, &options->hang_timeout_ms, 100, 600000, NULL, "MS",
          "a worker silent that long is restarted"},
+        {"limit-register", OPTION_STRING, &options->limits[RATE_REGISTER], 0, 0, NULL, "LIMIT",
+         "registrations of an address: COUNT/PERIOD[,burst=N][,address=N], or off"},
+        {"limit-login", OPTION_STRING, &options->limits[RATE_LOGIN], 0, 0, NULL, "LIMIT",
+         "log-ins of an address"},
+        {"limit-write", OPTION_STRING, &options->limits[RATE_WRITE], 0, 0, NULL, "LIMIT",
+         "writes of a user; of an address N times that"},
+        {"limit-read", OPTION_STRING, &options->limits[RATE_READ], 0, 0, NULL, "LIMIT", "reads, likewise"},
+        {"login-slowdown", OPTION_CHOICE, &options->login_slowdown, 0, 0, gateway_login_slowdowns, "WHEN",
+         "after wrong passwords: auto (with --auth required), on or off"},
+        {"trusted-proxies", OPTION_STRING, &options->trusted_proxies, 0, 0, NULL, "LIST",
+         "addresses and networks of proxies that are believed whom they forward for"},
+        {"proxy-header", OPTION_CHOICE, &options->proxy_header, 0, 0, gateway_proxy_headers, "NAME",
+         "where they say it: x-forwarded-for or forwarded"},
         {"worker", OPTION_UINT, &options->worker_slot, 0, LIMIT_WORKERS, NULL, "SLOT", NULL},
         {"listen-fd", OPTION_UINT, &options->listen_fd, 0, FD_MAX, NULL, "FD", NULL},
         {"metrics-fd", OPTION_UINT, &options->metrics_fd, 0, FD_MAX, NULL, "FD", NULL},
+        {"limits-fd", OPTION_UINT, &options->limits_fd, 0, FD_MAX, NULL, "FD", NULL},
         {"metrics-slots", OPTION_UINT, &options->metrics_slots, 0, 2 * LIMIT_WORKERS, NULL, "N", NULL},
     };
     if (options_parse("forumd-gateway [flags]", rows, ARRAY_LEN(rows), argc, argv) != 0)
@@ -86,6 +101,7 @@ int main(int argc, char **argv, char **environment)
         return worker_main(&options);
     }
     check(&options);
+    rates_check(&options);
     setproctitle("master");
     log_open("gateway", (enum log_level)options.log_level);
     return master_run(&options);

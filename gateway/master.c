@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/supervise.h"
+#include "gateway/limits_page.h"
 #include "gateway/listen_socket.h"
 #include "gateway/metrics.h"
 
@@ -24,14 +25,14 @@
 /* At a stop, below the time that the master's own supervisor gives (LIMIT_STOP_MS). */
 #define STOP_MS        (LIMIT_STOP_MS - 500)
 #define PATIENCE_MS    5000 /* a master that was restarted waits for the port that old workers still hold */
-#define ARGUMENTS_MAX  32
+#define ARGUMENTS_MAX  64
 #define ARGUMENT_BYTES 24
 
 struct master {
     const struct gateway_options *options;
     char program[PATH_MAX]; /* by its path: a reload runs what was installed meanwhile */
     unsigned workers;       /* of one generation */
-    int listen_fd, metrics_fd;
+    int listen_fd, metrics_fd, limits_fd;
     struct supervisor *supervisor;
     struct notify *notify;
     struct child *serving[WORKERS_MAX];
@@ -62,6 +63,17 @@ static void add_number(struct worker_arguments *arguments, const char *flag, uns
     add_text(arguments, flag, text);
 }
 
+static void add_limits(struct worker_arguments *arguments, const struct gateway_options *options)
+{
+    for (size_t class = 0; class < RATE_CLASS_COUNT; class ++)
+        if (options->limits[class] != NULL)
+            add_text(arguments, gateway_limit_flags[class], options->limits[class]);
+    add_text(arguments, "--login-slowdown", gateway_login_slowdowns[options->login_slowdown]);
+    if (options->trusted_proxies != NULL)
+        add_text(arguments, "--trusted-proxies", options->trusted_proxies);
+    add_text(arguments, "--proxy-header", gateway_proxy_headers[options->proxy_header]);
+}
+
 static struct child *start_worker(struct master *master, unsigned slot)
 {
     const struct gateway_options *options = master->options;
@@ -70,6 +82,7 @@ static struct child *start_worker(struct master *master, unsigned slot)
     add_number(&arguments, "--listen-fd", (unsigned)master->listen_fd);
     add_number(&arguments, "--metrics-fd", (unsigned)master->metrics_fd);
     add_number(&arguments, "--metrics-slots", GENERATIONS * master->workers);
+    add_number(&arguments, "--limits-fd", (unsigned)master->limits_fd);
     add_text(&arguments, "--listen", options->listen);
     add_text(&arguments, "--auth", gateway_auth_modes[options->auth]);
     add_number(&arguments, "--port-base", options->port_base);
@@ -80,9 +93,10 @@ static struct child *start_worker(struct master *master, unsigned slot)
     add_number(&arguments, "--hang-timeout", options->hang_timeout_ms);
     if (options->cors_origins != NULL)
         add_text(&arguments, "--cors-origins", options->cors_origins);
+    add_limits(&arguments, options);
     char name[32];
     snprintf(name, sizeof(name), "worker %u", slot + 1);
-    int inherit[] = {master->listen_fd, master->metrics_fd};
+    int inherit[] = {master->listen_fd, master->metrics_fd, master->limits_fd};
     struct child_spec spec = {
         .name = name,
         .argv = arguments.argv,
@@ -201,6 +215,7 @@ int master_run(const struct gateway_options *options)
         notify_close(master.notify);
         return EXIT_SUCCESS;
     }
+    master.limits_fd = limits_page_make();
     master.metrics_fd = make_metrics_page(GENERATIONS * master.workers);
     master.supervisor = supervisor_new(NULL, NULL);
     for (unsigned i = 0; i < master.workers; i++)
@@ -218,5 +233,6 @@ int master_run(const struct gateway_options *options)
     notify_close(master.notify);
     close(master.listen_fd);
     close(master.metrics_fd);
+    close(master.limits_fd);
     return code;
 }

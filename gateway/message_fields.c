@@ -17,6 +17,23 @@ bool message_u64(const struct schema_message *schema, const ProtobufCMessage *me
     return true;
 }
 
+bool message_text(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
+                  const char **value)
+{
+    unsigned index;
+    if (schema_field_by_name(schema, name, &index) == NULL)
+        return false;
+    const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
+    const char *base = (const char *)message;
+    if (field->type != PROTOBUF_C_TYPE_STRING || field->label != PROTOBUF_C_LABEL_OPTIONAL)
+        return false;
+    const char *text = *(const char *const *)(const void *)(base + field->offset);
+    if (text == NULL || text == field->default_value)
+        return false;
+    *value = text;
+    return true;
+}
+
 const struct schema_field *message_actor_field(const struct schema_message *schema)
 {
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++)

@@ -11,6 +11,9 @@
 /* An optional uint64 by name. False: the message has no such field, or it is absent. */
 bool message_u64(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
                  uint64_t *value) MUST_USE;
+/* An optional string by name, likewise. */
+bool message_text(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
+                  const char **value) MUST_USE;
 /* The acting user's field of a command; NULL: it has none. */
 const struct schema_field *message_actor_field(const struct schema_message *schema);
 /* The first id of a message: the thing itself. NULL: it has none. */

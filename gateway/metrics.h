@@ -31,6 +31,13 @@ void metrics_close(struct metrics *metrics);
     X(CLIENT_TIMEOUTS, "http_client_timeouts_total", "counter",                                              \
       "connections closed at a deadline for the client")                                                     \
     X(CLIENTS_GONE, "http_clients_gone_total", "counter", "clients that left before their answer")           \
+    X(LIMITED_REGISTER, "http_limited_register_total", "counter",                                            \
+      "requests refused by the limit of registrations")                                                      \
+    X(LIMITED_LOGIN, "http_limited_login_total", "counter", "requests refused by the limit of log-ins")      \
+    X(LIMITED_WRITE, "http_limited_write_total", "counter", "requests refused by the limit of writes")       \
+    X(LIMITED_READ, "http_limited_read_total", "counter", "requests refused by the limit of reads")          \
+    X(LOGINS_SLOWED, "http_logins_slowed_total", "counter",                                                  \
+      "passwords not looked at because of failures before")                                                  \
     X(BATCHES, "gateway_batches_total", "counter", "batches sent to engines")                                \
     X(FRAMES, "gateway_frames_total", "counter", "request frames sent to engines")                           \
     X(DEFERRED, "gateway_deferred_total", "counter", "frames that engines deferred")                         \

@@ -68,6 +68,10 @@ static const struct {
     {"X-Feed-Stale", "parts of the server that could not be asked", "{\"type\":\"string\"}"},
     {"Location", "of what was made", "{\"type\":\"string\"}"},
     {"Idempotent-Replayed", "true: the first answer to this Idempotency-Key", "{\"const\":\"true\"}"},
+    {"RateLimit-Limit", "requests at once, where requests are limited", "{\"type\":\"integer\"}"},
+    {"RateLimit-Remaining", "how many would be served now", "{\"type\":\"integer\"}"},
+    {"RateLimit-Reset", "seconds until all are there again; of a 429, until one is",
+     "{\"type\":\"integer\"}"},
     {"Retry-After", "seconds", "{\"type\":\"integer\",\"minimum\":0}"},
     {"Allow", "methods of this path", "{\"type\":\"string\"}"},
     {"WWW-Authenticate", "how to authenticate", "{\"type\":\"string\"}"},
@@ -88,6 +92,7 @@ enum problem_scope {
     ON_POSTS = 2,
     ON_WRITES = 4,
     ON_ACTORS = 8,
+    ON_LIMITED = 16,
     NAMED_NOWHERE = 0,
 };
 
@@ -109,7 +114,7 @@ static const struct problem {
     {415, NULL, ON_POSTS},
     {417, NULL, NAMED_NOWHERE},
     {422, NULL, ON_WRITES},
-    {429, "Retry-After", ON_WRITES},
+    {429, "Retry-After", ON_WRITES | ON_LIMITED},
     {431, NULL, NAMED_NOWHERE},
     {500, NULL, NAMED_NOWHERE},
     {501, NULL, NAMED_NOWHERE},
@@ -137,6 +142,8 @@ static unsigned scope_of(const struct route *route)
         scope |= ON_WRITES;
     if (route->auth != ROUTE_PUBLIC)
         scope |= ON_ACTORS;
+    if (route_rate_class(route) != RATE_NONE)
+        scope |= ON_LIMITED;
     return scope;
 }
 
@@ -274,6 +281,13 @@ static void write_request_body(struct json_writer *writer, const struct route *r
         json_close(writer, '}');
 }
 
+static void refer_rate_headers(struct json_writer *writer)
+{
+    header_refer(writer, "RateLimit-Limit");
+    header_refer(writer, "RateLimit-Remaining");
+    header_refer(writer, "RateLimit-Reset");
+}
+
 static void write_success_headers(struct json_writer *writer, const struct route *route)
 {
     const struct schema_message *answer = route->kind == ROUTE_COMMAND ? compose_answer_schema(route) : NULL;
@@ -282,6 +296,8 @@ static void write_success_headers(struct json_writer *writer, const struct route
     header_refer(writer, is_get(route) ? "ETag" : "Idempotent-Replayed");
     if (route->location != NULL)
         header_refer(writer, "Location");
+    if (route_rate_class(route) != RATE_NONE)
+        refer_rate_headers(writer);
     for (unsigned i = 0; answer != NULL && i < answer->descriptor->n_fields; i++)
         if (answer->fields[i].header != NULL)
             header_refer(writer, answer->fields[i].header);

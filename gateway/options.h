@@ -7,9 +7,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "gateway/rate_limit.h"
+
 enum auth_mode {
     AUTH_OPEN,     /* without a token the actor is whom the request names; loopback only */
     AUTH_REQUIRED, /* writes, feeds and messages need a token */
+};
+
+enum login_slowdown {
+    LOGIN_SLOWDOWN_AUTO, /* on where accounts are all that protects: AUTH_REQUIRED */
+    LOGIN_SLOWDOWN_ON,
+    LOGIN_SLOWDOWN_OFF,
 };
 
 #define WORKER_SLOT_NONE 0xffffffffu /* this process is the master */
@@ -25,6 +33,10 @@ struct gateway_options {
     bool access_log;          /* one line per request at info */
     unsigned deadline_ms;     /* a request's time from its arrival */
     unsigned hang_timeout_ms; /* the master restarts a worker whose loop stands still that long */
+    const char *limits[RATE_CLASS_COUNT]; /* as rate_limits_parse takes them; NULL: the mode's default */
+    unsigned login_slowdown;              /* enum login_slowdown */
+    const char *trusted_proxies;          /* as trusted_proxies_parse takes them; NULL: none */
+    unsigned proxy_header;                /* enum proxy_header */
 
     /* Hidden: from the master to its workers. Workers and, for counters, their places in the shared page are
      * numbered from 0. */
@@ -32,8 +44,13 @@ struct gateway_options {
     unsigned listen_fd;   /* bound, listening, non-blocking */
     unsigned metrics_fd;  /* memfd of metrics_page_bytes(metrics_slots) bytes (metrics.h), zeroed at first */
     unsigned metrics_slots; /* places in it; worker_slot is below */
+    unsigned limits_fd;     /* memfd of limits_page.h */
 };
 
-/* Names of the values of `auth` and `log_level`, NULL-terminated. */
+/* Names of the values of the choices, NULL-terminated. */
 extern const char *const gateway_auth_modes[];
 extern const char *const gateway_log_levels[];
+extern const char *const gateway_login_slowdowns[];
+extern const char *const gateway_proxy_headers[];
+/* The flags of the limits. */
+extern const char *const gateway_limit_flags[RATE_CLASS_COUNT];

@@ -10,6 +10,7 @@
 #include "gateway/json_decode.h"
 #include "gateway/percent.h"
 #include "gateway/request_engine.h"
+#include "gateway/request_rates.h"
 #include "gateway/request_state.h"
 
 #define KEY_MAX_CHARS 64
@@ -50,6 +51,10 @@ static struct request *request_begin(struct requests *requests, struct http_exch
     request->arrival_us = now_us;
     request->deadline_ms = now_us / 1000 + requests->services.options->deadline_ms;
     request->allow[0] = '\0';
+    request->client_known = false;
+    request->guarded = false;
+    request->rate = (struct rate_verdict){.limit = 0};
+    request->retry_after_s = 0;
     request->actor = 0;
     request->actor_name[0] = '\0';
     request->flags = 0;
@@ -146,10 +151,10 @@ static void request_serve(struct request *request, const struct decode_input *in
         status = STATUS_NOT_SUPPORTED;
     if (status == STATUS_OK)
         status = auth_actor(request->route, message, &request->actor);
-    if (status == STATUS_OK)
-        request_run_command(request, message, key);
-    else
+    if (status != STATUS_OK)
         request_answer_status(request, status, NULL);
+    else if (request_admit_actor(request, message))
+        request_run_command(request, message, key);
 }
 
 static void request_check_post(struct request *request, struct decode_input *input)
@@ -206,6 +211,8 @@ static void on_request(void *arg, struct http_exchange *exchange)
         request_unmatched(request, match == ROUTE_NO_METHOD, target);
         return;
     }
+    if (!request_admit_address(request))
+        return;
     if (request->route->kind == ROUTE_LOCAL) {
         request->route->local(request);
         return;

@@ -13,6 +13,7 @@
 #include "gateway/known_users.h"
 #include "gateway/metrics.h"
 #include "gateway/options.h"
+#include "gateway/rates.h"
 #include "gateway/request_ids.h"
 #include "proto/domains.h"
 
@@ -29,6 +30,7 @@ struct request_services {
     struct known_users *users;
     struct metrics *metrics;
     struct request_ids *ids;
+    const struct rates *rates;
     uint64_t started_ms; /* of this worker, CLOCK_MONOTONIC */
 };
 

@@ -9,6 +9,7 @@
 #include "gateway/access_log.h"
 #include "gateway/answer.h"
 #include "gateway/problem.h"
+#include "gateway/request_rates.h"
 #include "gateway/request_state.h"
 
 #define TYPE_JSON        "application/json"
@@ -45,10 +46,12 @@ static size_t route_index(const struct route *route)
     return route != NULL ? (size_t)(route - routes) : METRICS_NO_ROUTE;
 }
 
-static void request_log(const struct request *request, unsigned http_status, uint64_t took_us)
+static void request_log(struct request *request, unsigned http_status, uint64_t took_us)
 {
     const char *target = http_exchange_target(request->exchange);
+    char client[CLIENT_ADDRESS_TEXT];
     struct access_entry entry = {
+        .client = client_address_format(request_client(request), client),
         .method = request->method,
         .route = request->route != NULL ? request->route->path : NULL,
         .path = arena_strndup(request->requests->arena, target, strcspn(target, "?")),
@@ -67,6 +70,7 @@ static void add_common(struct request *request, struct http_answer *answer, cons
     answer_add(answer, "X-Request-Id", request->id_text);
     answer_add_cors(answer, services->options->cors_origins,
                     http_exchange_header(request->exchange, "Origin"), preflight);
+    request_add_rate_fields(request, answer);
 }
 
 /* The end of a request. */
@@ -77,6 +81,7 @@ static void request_finish(struct request *request, struct http_answer *answer)
     metrics_request(requests->services.metrics, route_index(request->route), answer->status, took_us);
     if (requests->services.options->access_log && log_enabled(LOG_LEVEL_INFO))
         request_log(request, answer->status, took_us);
+    request_rates_finish(request, answer->status);
     http_exchange_answer(request->exchange, answer);
     request_release(request);
 }
@@ -103,7 +108,9 @@ static void finish_with_body(struct request *request, struct http_answer *answer
     request_finish(request, answer);
 }
 
-static void add_status_fields(struct http_answer *answer, unsigned http_status, const char *allow)
+/* `retry_after` NULL: the usual. */
+static void add_status_fields(struct http_answer *answer, unsigned http_status, const char *allow,
+                              const char *retry_after)
 {
     answer->status = http_status;
     if (http_status == 401)
@@ -111,13 +118,13 @@ static void add_status_fields(struct http_answer *answer, unsigned http_status, 
     if (http_status == 405)
         answer_add(answer, "Allow", allow);
     if (http_status == 503 || http_status == 429)
-        answer_add(answer, "Retry-After", RETRY_AFTER_S);
+        answer_add(answer, "Retry-After", retry_after != NULL ? retry_after : RETRY_AFTER_S);
 }
 
 void request_answer_body(struct request *request, unsigned http_status, const char *content_type)
 {
     struct http_answer answer = {0};
-    add_status_fields(&answer, http_status, request->allow);
+    add_status_fields(&answer, http_status, request->allow, NULL);
     finish_with_body(request, &answer, content_type);
 }
 
@@ -139,7 +146,7 @@ void request_answer_status(struct request *request, enum status status, const st
 {
     struct requests *requests = request->requests;
     struct http_answer answer = {0};
-    add_status_fields(&answer, status_row(status)->http, request->allow);
+    add_status_fields(&answer, status_row(status)->http, request->allow, request_retry_after(request));
     text_clear(&requests->body);
     problem_encode(&requests->body, status, NULL, errors);
     finish_with_body(request, &answer, TYPE_PROBLEM);
@@ -161,11 +168,11 @@ void requests_refused(struct requests *requests, enum status status, const char 
 {
     char *id_text = arena_alloc(requests->arena, REQUEST_ID_TEXT_MAX + 1);
     struct access_entry entry = {
-        .method = "", .path = "-", .status = status_row(status)->http, .request_id = id_text};
+        .client = "-", .method = "", .path = "-", .status = status_row(status)->http, .request_id = id_text};
     request_make_id_text(requests, id_text);
     text_clear(&requests->body);
     problem_encode(&requests->body, status, detail, NULL);
-    add_status_fields(answer, entry.status, ALLOW_EVERYWHERE);
+    add_status_fields(answer, entry.status, ALLOW_EVERYWHERE, NULL);
     answer_add(answer, "X-Request-Id", id_text);
     answer_add(answer, "Content-Type", TYPE_PROBLEM);
     answer->body = requests->body.bytes;

@@ -8,7 +8,10 @@
 #include <sys/queue.h>
 
 #include "common/arena.h"
+#include "gateway/client_address.h"
 #include "gateway/json_encode.h"
+#include "gateway/login_guard.h"
+#include "gateway/rate_limit.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
 
@@ -25,6 +28,14 @@ struct request {
     uint64_t deadline_ms;
     char id_text[REQUEST_ID_TEXT_MAX + 1];
     char allow[REQUEST_ALLOW_BYTES]; /* methods of the path; where the route does not take this one */
+
+    /* Limits (request_rates.h). */
+    struct client_address client;
+    bool client_known;
+    bool guarded; /* `login` counts as a failure until it is known better */
+    struct rate_verdict rate;
+    uint64_t retry_after_s; /* 0: no limit was met */
+    struct login_attempt login;
 
     /* The frame to the engine. */
     uint64_t actor;

@@ -24,18 +24,21 @@ const struct route routes[] = {
      .kind = ROUTE_LOCAL,
      .local = local_health,
      .success = 200,
+     .rate = RATED_NOT,
      .summary = "This worker runs"},
     {.method = "GET",
      .path = "/ready",
      .kind = ROUTE_LOCAL,
      .local = local_ready,
      .success = 200,
+     .rate = RATED_NOT,
      .summary = "Every engine answers; each one's state"},
     {.method = "GET",
      .path = "/metrics",
      .kind = ROUTE_LOCAL,
      .local = local_metrics,
      .success = 200,
+     .rate = RATED_NOT,
      .summary = "Counters as Prometheus text"},
     {.method = "GET",
      .path = "/openapi.json",
@@ -49,11 +52,14 @@ const struct route routes[] = {
      .command = CMD_users_create,
      .success = 201,
      .location = "/api/users/",
+     .rate = RATED_AS_REGISTER,
      .summary = "Register a user"},
     {.method = "POST",
      .path = "/api/auth/login",
      .kind = ROUTE_UNAVAILABLE,
      .success = 200,
+     .rate = RATED_AS_LOGIN,
+     .guard = GUARD_USERNAME,
      .summary = "Log in with a password"},
     {.method = "POST",
      .path = "/api/auth/logout",
@@ -65,6 +71,8 @@ const struct route routes[] = {
      .path = "/api/auth/password",
      .kind = ROUTE_UNAVAILABLE,
      .success = 200,
+     .rate = RATED_AS_LOGIN,
+     .guard = GUARD_ACTOR,
      .summary = "Set or change the password"},
     {.method = "POST",
      .path = "/api/auth/renew",
@@ -240,6 +248,15 @@ const struct route routes[] = {
      .summary = "Mark messages read"},
 };
 const size_t route_count = ARRAY_LEN(routes);
+
+enum rate_class route_rate_class(const struct route *route)
+{
+    static const enum rate_class classes[] = {
+        [RATED_AS_REGISTER] = RATE_REGISTER, [RATED_AS_LOGIN] = RATE_LOGIN, [RATED_NOT] = RATE_NONE};
+    if (route->rate == RATED_BY_METHOD)
+        return strcmp(route->method, "GET") == 0 ? RATE_READ : RATE_WRITE;
+    return classes[route->rate];
+}
 
 static const char *segment_end(const char *at)
 {

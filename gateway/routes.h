@@ -9,6 +9,7 @@
 
 #include "common/attributes.h"
 #include "gateway/json_decode.h"
+#include "gateway/rate_limit.h"
 #include "proto/schema.h"
 #include "proto/schema_commands.h"
 
@@ -20,11 +21,26 @@ enum route_auth {
     ROUTE_PAIR,   /* only one of the two that the path names */
 };
 
+/* Whose password a request shows: wrong ones are slowed down (login_guard.h). */
+enum route_guard {
+    GUARD_NONE,
+    GUARD_USERNAME, /* of the `username` in the body */
+    GUARD_ACTOR,    /* the acting user's */
+};
+
 enum route_kind {
     ROUTE_COMMAND,     /* a command of an engine */
     ROUTE_LOCAL,       /* answered by the worker */
     ROUTE_UNAVAILABLE, /* its place is kept: validates, then 400 not_supported (401 where a token is needed)
                         */
+};
+
+/* Which limit counts the request (rate_limit.h). */
+enum route_rate {
+    RATED_BY_METHOD, /* GET: reads, POST: writes */
+    RATED_AS_REGISTER,
+    RATED_AS_LOGIN,
+    RATED_NOT, /* for those who watch the server */
 };
 
 struct request; /* gateway/request.h */
@@ -43,6 +59,8 @@ struct route {
     uint16_t success;           /* 200 or 201 */
     const char *location;       /* 201: "/api/posts/" + the reply's first id field */
     enum route_auth auth;
+    enum route_rate rate;
+    enum route_guard guard;
     const char *
         users[ROUTE_USERS_MAX]; /* fields of the request that must name existing users (404 user_not_found) */
     const struct compose *compose; /* NULL: the reply is the answer */
@@ -51,6 +69,8 @@ struct route {
 
 extern const struct route routes[];
 extern const size_t route_count;
+
+enum rate_class route_rate_class(const struct route *route) MUST_USE;
 
 enum route_match { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
 /* Matches a raw path (no query) segment by segment, percent-decoding parameters into `scratch`. On

@@ -31,6 +31,7 @@ struct worker {
     struct mac_key key;
     struct request_ids ids;
     struct metrics *metrics;
+    struct rates *rates;
     struct known_users *users;
     struct engine_links *links;
     struct requests *requests;
@@ -139,6 +140,7 @@ static struct request_services services_of(struct worker *worker)
         .users = worker->users,
         .metrics = worker->metrics,
         .ids = &worker->ids,
+        .rates = worker->rates,
         .started_ms = clock_monotonic_ms(),
     };
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
@@ -158,6 +160,7 @@ static void worker_open(struct worker *worker)
     mac_key_load(options->mac_key, &worker->key);
     request_ids_open(&worker->ids);
     worker->metrics = metrics_open((int)options->metrics_fd, options->metrics_slots, options->worker_slot);
+    worker->rates = rates_open(options, (int)options->limits_fd);
     worker->users = known_users_new();
     worker->links = engine_links_open(options->port_base, &worker->key, &worker->ids, worker->metrics);
     struct request_services services = services_of(worker);
@@ -180,6 +183,7 @@ static void worker_close(struct worker *worker)
     engine_links_close(worker->links);
     requests_free(worker->requests);
     known_users_free(worker->users);
+    rates_close(worker->rates);
     metrics_close(worker->metrics);
     for (size_t i = 0; i < ARRAY_LEN(events); i++)
         if (events[i] != NULL)

@@ -68,7 +68,10 @@
     X(117, NOT_SUPPORTED, 400, "not_supported", NULL, "this server does not do this yet")                    \
     X(118, VERSION_NOT_SUPPORTED, 505, "http_version_not_supported", NULL,                                   \
       "HTTP/1.0 and HTTP/1.1 are understood")                                                                \
-    X(119, REPLY_TOO_LARGE, 503, "reply_too_large", NULL, "the answer does not fit; ask for fewer")
+    X(119, REPLY_TOO_LARGE, 503, "reply_too_large", NULL, "the answer does not fit; ask for fewer")          \
+    X(140, RATE_LIMITED, 429, "rate_limited", NULL, "too many requests; see Retry-After")                    \
+    X(141, TOO_MANY_FAILURES, 429, "too_many_failures", NULL,                                                \
+      "too many wrong passwords; the next may be tried after Retry-After")
 
 enum status {
 #define X(number, NAME, http, code, field, detail) STATUS_##NAME = number,

@@ -10,7 +10,7 @@
 #include "common/fatal.h"
 #include "proto/domains.h"
 
-#define ARGUMENTS_MAX 32
+#define ARGUMENTS_MAX 64
 #define NUMBER_BYTES  24
 
 enum { STOP_GATEWAY_RANK, STOP_ENGINES_RANK };
@@ -32,6 +32,12 @@ static void add_flag(struct arguments *arguments, const char *flag, const char *
 {
     add(arguments, flag);
     add(arguments, value);
+}
+
+static void add_given(struct arguments *arguments, const char *flag, const char *value)
+{
+    if (value != NULL)
+        add_flag(arguments, flag, value);
 }
 
 static void add_number(struct arguments *arguments, const char *flag, unsigned value)
@@ -108,8 +114,14 @@ static struct child *add_gateway(struct supervisor *supervisor, const struct lau
     add_flag(&arguments, "--access-log", access_log_on(options) ? "on" : "off");
     add_number(&arguments, "--deadline", options->deadline_ms);
     add_number(&arguments, "--hang-timeout", options->hang_timeout_ms);
-    if (options->cors_origins != NULL)
-        add_flag(&arguments, "--cors-origins", options->cors_origins);
+    add_given(&arguments, "--cors-origins", options->cors_origins);
+    add_given(&arguments, "--limit-register", options->limit_register);
+    add_given(&arguments, "--limit-login", options->limit_login);
+    add_given(&arguments, "--limit-write", options->limit_write);
+    add_given(&arguments, "--limit-read", options->limit_read);
+    add_given(&arguments, "--login-slowdown", options->login_slowdown);
+    add_given(&arguments, "--trusted-proxies", options->trusted_proxies);
+    add_given(&arguments, "--proxy-header", options->proxy_header);
     return add_child(supervisor, options, "gateway", &arguments, STOP_GATEWAY_RANK, 0);
 }
 

@@ -18,6 +18,9 @@ struct launcher_options {
     unsigned hang_timeout_ms;
     unsigned deadline_ms;
     unsigned shards;
+    /* For the gateway alone, which reads them: NULL is its default. */
+    const char *limit_register, *limit_login, *limit_write, *limit_read;
+    const char *login_slowdown, *trusted_proxies, *proxy_header;
 };
 
 extern const char *const launcher_auth_modes[];
