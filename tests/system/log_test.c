@@ -56,6 +56,7 @@ Test(log, has_one_line_with_all_that_matters_per_request)
                                  keep_format("path=/api/posts/%s", post),
                                  "status=200",
                                  " us=",
+                                 " client=127.0.0.1 ",
                                  "engine=posts",
                                  " batch="};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)

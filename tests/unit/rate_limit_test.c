@@ -401,7 +401,7 @@ Test(workers, that_are_killed_leave_a_page_that_limits_as_before, .timeout = 60)
             struct rates *rates = open_rates(AUTH_REQUIRED, "1000000/d", fd);
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             for (uint64_t user = 1;; user++) {
-                (void)!rates_take_user(rates, RATE_WRITE, user, 1000 * S).refused;
+                (void)!rates_take_user(rates, RATE_WRITE, user % 10000, 1000 * S).refused;
                 if (user % 50 == 0 && !rates_take_address(rates, RATE_WRITE, &address, 1000 * S).refused)
                     atomic_fetch_add(through, 1);
             }
