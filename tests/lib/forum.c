@@ -82,15 +82,21 @@ pid_t forum_launcher(const struct forum *forum)
     return forum->launcher;
 }
 
+/* A test's requests all come from one address, in a burst; its own flags come later and win. */
+static const char *const no_limits[] = {"--limit-register=off", "--limit-login=off", "--limit-write=off",
+                                        "--limit-read=off", "--login-slowdown=off"};
+
 static struct keeper *launch(const struct forum *forum, const char *const *flags, const char *output)
 {
-    const char *argv[12 + FLAGS_MAX] = {forum_executable("forumd")};
+    const char *argv[12 + ARRAY_LEN(no_limits) + FLAGS_MAX] = {forum_executable("forumd")};
     size_t count = 1;
     argv[count++] = keep_format("--listen=127.0.0.1:%u", forum_port(forum));
     argv[count++] = keep_format("--port-base=%u", forum_engines_port_base(forum));
     argv[count++] = keep_format("--state-dir=%s", forum->state);
     argv[count++] = "--access-log=on";
     argv[count++] = keep_format("--workers=%u", forum->spec->workers ? forum->spec->workers : 2);
+    for (size_t i = 0; i < ARRAY_LEN(no_limits); i++)
+        argv[count++] = no_limits[i];
     for (size_t i = 0; flags && flags[i] && i < FLAGS_MAX; i++)
         argv[count++] = flags[i];
     return keeper_start(&(struct keeper_spec){.argv = argv,

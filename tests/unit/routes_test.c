@@ -6,6 +6,7 @@
 #include "gateway/compose.h"
 #include "gateway/message_fields.h"
 #include "gateway/routes.h"
+#include "proto/users.pb-c.h"
 
 static struct arena *arena;
 static const struct route *route;
@@ -190,4 +191,48 @@ Test(routes, know_who_acts_in_every_write)
                                routes[i].path);
         }
     }
+}
+
+static const struct route *row(const char *method, const char *path)
+{
+    for (size_t i = 0; i < route_count; i++)
+        if (strcmp(routes[i].method, method) == 0 && strcmp(routes[i].path, path) == 0)
+            return &routes[i];
+    cr_assert_fail("no %s %s", method, path);
+    return NULL;
+}
+
+Test(limits, count_every_route_but_those_for_who_watches_the_server)
+{
+    for (size_t i = 0; i < route_count; i++) {
+        bool watched = strcmp(routes[i].path, "/health") == 0 || strcmp(routes[i].path, "/ready") == 0 ||
+                       strcmp(routes[i].path, "/metrics") == 0;
+        cr_expect_eq(route_rate_class(&routes[i]) == RATE_NONE, watched, "%s", routes[i].path);
+    }
+    cr_expect_eq(route_rate_class(row("POST", "/api/auth/register")), RATE_REGISTER);
+    cr_expect_eq(route_rate_class(row("POST", "/api/auth/login")), RATE_LOGIN);
+    cr_expect_eq(route_rate_class(row("POST", "/api/auth/password")), RATE_LOGIN);
+    cr_expect_eq(route_rate_class(row("POST", "/api/posts/:post_id/vote")), RATE_WRITE);
+    cr_expect_eq(route_rate_class(row("GET", "/api/feed")), RATE_READ);
+}
+
+Test(limits, slow_down_where_a_password_is_shown)
+{
+    cr_expect_eq(row("POST", "/api/auth/login")->guard, GUARD_USERNAME);
+    cr_expect_eq(row("POST", "/api/auth/password")->guard, GUARD_ACTOR);
+}
+
+Test(message, texts_are_read_by_name)
+{
+    const struct schema_message *schema = schema_commands[CMD_users_create].request;
+    Pb__UsersCreate message = PB__USERS_CREATE__INIT;
+    const char *text = "before";
+    cr_expect(!message_text(schema, &message.base, "username", &text));
+    cr_expect(!message_text(schema, &message.base, "no_such_field", &text));
+    cr_expect_str_eq(text, "before");
+    message.username = (char[]){"ann"};
+    cr_expect(message_text(schema, &message.base, "username", &text));
+    cr_expect_str_eq(text, "ann");
+    const struct schema_message *vote = schema_commands[CMD_posts_vote].request;
+    cr_expect(!message_text(vote, &message.base, "post_id", &text), "a number is no text");
 }
