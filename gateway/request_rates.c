@@ -141,9 +141,9 @@ void request_add_rate_fields(struct request *request, struct http_answer *answer
     answer_add(answer, "RateLimit-Limit", arena_printf(arena, "%" PRIu32, rate->limit));
     answer_add(answer, "RateLimit-Remaining", arena_printf(arena, "%" PRIu32, rate->remaining));
     /* Of a refused request the same point in time as Retry-After (the draft's section 5.3). */
-    answer_add(
-        answer, "RateLimit-Reset",
-        arena_printf(arena, "%" PRIu64, rounded_up(rate->refused ? rate->wait_ns : rate->full_ns, NS_IN_S)));
+    uint64_t reset_s =
+        request->retry_after_s != 0 ? request->retry_after_s : rounded_up(rate->full_ns, NS_IN_S);
+    answer_add(answer, "RateLimit-Reset", arena_printf(arena, "%" PRIu64, reset_s));
 }
 
 const char *request_retry_after(struct request *request)

@@ -231,6 +231,19 @@ Test(guard, counts_a_64_of_ipv6_as_one_address)
     cr_expect_eq(fail("2001:db8::3", "ann"), S_MS);
 }
 
+Test(guard, lets_others_in_during_a_flood_of_made_up_accounts_from_anywhere)
+{
+    char account[16];
+    for (unsigned i = 0; i < 100000; i++) {
+        snprintf(account, sizeof(account), "made-up%u", i);
+        (void)!fail(address_number(i), account);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(account, sizeof(account), "user%u", i);
+        succeed(address_number(200000 + i), account);
+    }
+}
+
 Test(guard, counts_attempts_under_way_as_failed)
 {
     struct login_attempt attempts[PAIR_FREE + 2];
