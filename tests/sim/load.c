@@ -301,7 +301,7 @@ static void register_newcomer(struct agent *agent, struct load *load)
     char name[NAME_BYTES];
 
     snprintf(name, sizeof name, "n_%s_%" PRIu64, load->forum->tag, ++load->newcomers);
-    (void)forum_register(agent, load->forum, name, &account); /* a failure is in the statistics */
+    (void)!forum_register(agent, load->forum, name, &account); /* a failure is in the statistics */
     account_clear(&account);
 }
 
