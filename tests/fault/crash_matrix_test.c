@@ -313,8 +313,10 @@ Test(crash_matrix, loses_and_doubles_nothing)
     faults_open();
     matrix->forum = forum_start(&(struct forum_spec){.flags = (const char *[]){"--access-log=off", NULL}});
     const char *const flags[] = {"--subreddits=10", keep_format("--seed=%" PRIu64, seed), NULL};
-    struct load *load = load_start(
-        matrix->forum, &(struct load_spec){.name = "load", .clients = 64, .retries = 1000, .flags = flags});
+    struct load *load =
+        load_start(matrix->forum,
+                   &(struct load_spec){
+                       .name = "load", .clients = 64, .accompanied = true, .retries = 1000, .flags = flags});
     const char *given_s = getenv("FORUMD_FAULT_S");
     uint64_t end_ms = wait_now_ms() + (given_s ? strtoull(given_s, NULL, 10) : PASSES_S) * 1000;
     do

@@ -17,6 +17,7 @@
 struct load {
     struct program *program;
     const char *record, *trace;
+    bool accompanied;
     size_t wanted; /* of load_wait_served */
 };
 
@@ -39,6 +40,7 @@ struct load *load_start(const struct forum *forum, const struct load_spec *spec)
         keep_format("%s/%s.%s", forum_run_directory(), criterion_current_test->name, spec->name);
     load->record = keep_format("%s.record", base);
     load->trace = keep_format("%s.trace", base);
+    load->accompanied = spec->accompanied;
     const char *argv[FLAGS_MAX] = {forum_executable("forumd-sim"),
                                    "load",
                                    "--endless",
@@ -121,14 +123,18 @@ static const char *last_line(const char *text)
 
 const char *load_verify(const struct forum *forum, struct load *const *loads)
 {
-    const char *argv[7 + 2 * LOADS_MAX + 1] = {
-        forum_executable("forumd-sim"), "verify", "--complete", "--quiet", "--url", url_of(forum)};
-    size_t count = 6;
+    const char *argv[7 + 2 * LOADS_MAX + 1] = {forum_executable("forumd-sim"), "verify", "--quiet", "--url",
+                                               url_of(forum)};
+    size_t count = 5;
+    bool complete = true;
     for (size_t i = 0; loads[i]; i++) {
         REQUIRE(i < LOADS_MAX, "too many loads");
         argv[count++] = "--record";
         argv[count++] = loads[i]->record;
+        complete = complete && !loads[i]->accompanied;
     }
+    if (complete)
+        argv[count++] = "--complete";
     struct program_result result = program_run(argv, NULL, forum_run_directory(), LOAD_VERIFY_MS);
     REQUIRE(result.exit_code == 0, "the server is not as it was acknowledged (exit code %d): %s",
             result.exit_code, result.output);

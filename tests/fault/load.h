@@ -2,6 +2,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "common/attributes.h"
 #include "tests/fault/trace.h"
 #include "tests/lib/forum.h"
@@ -19,6 +21,7 @@ struct load_spec {
     unsigned retries;         /* with the same key */
     unsigned timeout_ms;      /* of a try; 0: 10 s */
     const char *const *flags; /* more, NULL-terminated; NULL: none */
+    bool accompanied;         /* the test writes, too: what no load asked for may be there */
 };
 
 /* Returns when its users and subreddits are made and the load is on. Fails the test if they cannot be. */

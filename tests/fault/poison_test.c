@@ -158,8 +158,9 @@ static void check_all_succeeded(const struct trace *trace)
 Test(poison, takes_nothing_along_that_was_with_the_engine_when_it_died)
 {
     struct scene *scene = open_scene();
-    struct load *load =
-        load_start(scene->forum, &(struct load_spec){.name = "load", .clients = 64, .timeout_ms = SLOW_MS});
+    struct load *load = load_start(
+        scene->forum,
+        &(struct load_spec){.name = "load", .clients = 64, .accompanied = true, .timeout_ms = SLOW_MS});
     cr_assert(load_wait_served(load, SERVED, SLOW_MS));
     faults_arm("posts", "decode_after", "action=abort always match=poison");
     faults_arm("comments", "decode_after", "action=abort always match=poison");
