@@ -36,15 +36,17 @@ static const char *new_directory(const char *name)
     return path;
 }
 
-/* A small disk that this test and its processes alone see, so that nothing of it can be left behind. False:
- * this system does not let us. */
-static bool mount_small(const char *directory)
+/* A small disk that this test and its processes alone see, so that nothing of it can be left behind. Skips
+ * the test where that is not allowed. */
+static void mount_small(const char *directory)
 {
     if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
         mount("tmpfs", directory, "tmpfs", 0, SMALL) == 0)
-        return true;
-    printf("disk: SKIPPED, no file system of its own may be mounted here: %s\n", strerror(errno));
-    return false;
+        return;
+    const char *reason = strerror(errno);
+    printf("disk: SKIPPED, a small file system cannot be mounted here: %s\n", reason);
+    fflush(stdout);
+    cr_skip_test("a small file system cannot be mounted here: %s", reason);
 }
 
 static void make_large(const char *directory)
@@ -67,6 +69,9 @@ static void fill(const char *directory)
 }
 
 static const char *const quiet[] = {"--access-log=off", NULL};
+
+/* The load's own beginning must not end it. */
+static const char *const persistent[] = {"--retries", "1000", NULL};
 
 static struct reply *write_post(struct forum *forum)
 {
@@ -152,23 +157,25 @@ static void check_nothing_is_lost(struct forum *forum, const char *record)
 Test(disk, that_is_full_refuses_writes_alone_and_heals_when_there_is_room)
 {
     const char *state = new_directory("small");
-    if (!mount_small(state))
-        return;
+    mount_small(state);
     struct forum *forum = forum_start(&(struct forum_spec){.state = state, .flags = quiet});
     make_subreddit(forum, make_user(forum));
     make_post(forum, "sub_1", "user_1", "T");
+    size_t started = starts(forum);
     const char *record = keep_format("%s.record", state);
-    struct sim_load *load = sim_load_start(forum, &(struct sim_load_spec){.record = record, .seed = 1});
+    struct sim_load *load =
+        sim_load_start(forum, &(struct sim_load_spec){.record = record, .seed = 1, .flags = persistent});
     cr_assert(wait_until(writes_are_refused, forum, FILL_MS), "it never fills");
     fill(state);
     cr_assert(wait_until(writes_are_refused, forum, FILL_MS), "it never fills");
     sim_load_stop(load);
     struct watch watch = watch_full(forum);
-    load = sim_load_start(forum, &(struct sim_load_spec){.record = record, .seed = 2});
+    load = sim_load_start(forum, &(struct sim_load_spec){.record = record, .seed = 2, .flags = persistent});
     make_large(state);
     uint64_t healed_ms = heal(forum);
     sim_load_stop(load);
     check_nothing_is_lost(forum, record);
+    cr_assert_eq(starts(forum), started, "a process was restarted: %s", forum_log(forum));
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
     printf("disk: full under load, then %u reads and %u refused writes; room again, healed after %llu ms; %u "
            "outcomes, "
@@ -179,8 +186,7 @@ Test(disk, that_is_full_refuses_writes_alone_and_heals_when_there_is_room)
 Test(disk, that_is_full_when_an_engine_starts_lets_it_serve_reads)
 {
     const char *state = new_directory("small");
-    if (!mount_small(state))
-        return;
+    mount_small(state);
     struct forum *forum = forum_start(&(struct forum_spec){.state = state, .flags = quiet});
     make_subreddit(forum, make_user(forum));
     make_post(forum, "sub_1", "user_1", "T");
@@ -206,8 +212,7 @@ Test(disk, that_is_full_when_an_engine_starts_lets_it_serve_reads)
 Test(disk, that_is_full_for_one_engine_hinders_no_other)
 {
     const char *small = new_directory("small"), *state = new_directory("state");
-    if (!mount_small(small))
-        return;
+    mount_small(small);
     cr_assert(symlink(keep_format("%s/posts.db", small), keep_format("%s/posts.db", state)) == 0);
     struct forum *forum = forum_start(&(struct forum_spec){.state = state, .flags = quiet});
     make_subreddit(forum, make_user(forum));
@@ -260,9 +265,6 @@ static bool has_failed_enough(void *arg)
     tell_engines(failing->forum, failing->pipes, failing->command);
     return starts(failing->forum) - failing->starts >= failing->wanted;
 }
-
-/* The load's own beginning must not end it. */
-static const char *const persistent[] = {"--retries", "1000", NULL};
 
 static void fail_under_load(const char *name, const char *point)
 {
