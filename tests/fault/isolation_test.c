@@ -144,7 +144,9 @@ static void check_freezing(const struct freezing *freezing, const struct trace *
         if (!trace_overlaps(request, freezing->frozen_us, freezing->continued_us))
             continue;
         if (!(request->needs & NEEDS(freezing->engine))) {
-            cr_assert(trace_is_good(request), "%s is frozen, and: %s", engine_names[freezing->engine],
+            cr_assert(trace_is_good(request), "%s is frozen, and, sent %.0f ms after that: %s",
+                      engine_names[freezing->engine],
+                      ((double)request->sent_us - (double)freezing->frozen_us) / 1000,
                       trace_describe(request));
             if (!slowest || trace_took_us(request) > trace_took_us(slowest))
                 slowest = request;
