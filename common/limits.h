@@ -10,6 +10,8 @@
 /* Worker */
 #define LIMIT_PENDING_PER_ENGINE                                                                             \
     8192                         /* requests of one worker that wait for one engine, in flight included */
+#define LIMIT_QUEUE_MS      50   /* beyond what an engine decides in that time, requests for it are refused */
+#define LIMIT_QUEUE_MIN     256  /* but never with fewer waiting */
 #define LIMIT_DEADLINE_MS   2000 /* a request's time from its arrival */
 #define LIMIT_BODY_BYTES    (256u << 10)
 #define LIMIT_HEAD_BYTES    (16u << 10) /* request line and headers */
@@ -22,6 +24,15 @@
 #define LIMIT_LIMITS_SETS     8192 /* of 8 slots, per table: 65,536 users or addresses that are remembered */
 #define LIMIT_TRUSTED_PROXIES 64   /* networks on the list */
 #define LIMIT_FORWARDED_LINES 16   /* header lines of proxies that are looked at, from the last on */
+
+/* A worker's turn (gateway/DESIGN.md "Admission") */
+#define LIMIT_TURN_MS          20   /* a longer turn is a slow one */
+#define LIMIT_TURN_PATIENCE_MS 20   /* slow ones only, that long: the worker is behind */
+#define LIMIT_TURN_BEHIND_MS   10   /* while it is behind, it admits as many as make turns that long */
+#define LIMIT_TURN_CALM_MS     1000 /* nothing refused that long: it is no longer */
+#define LIMIT_TURN_BURST_MS    15   /* while it is not behind: what is read later in a turn is refused, ... */
+#define LIMIT_TURN_BURST       64   /* ... but for the first ones */
+#define LIMIT_TURN_SHARE_MIN   32   /* requests that are admitted in each turn, however far behind */
 
 /* Engine */
 #define LIMIT_WORKERS             64

@@ -27,6 +27,8 @@ struct engine_client {
     struct channel requests, collect, probe;
     uint64_t last_serial;
     struct entry *sole; /* on its last retry: nothing else goes out meanwhile */
+    uint64_t sent_ms;   /* the batch under way, or the last one */
+    size_t room; /* how many requests may wait for their batch; 0: as many as LIMIT_PENDING_PER_ENGINE lets */
     bool circuit_open;
     uint64_t probe_ms;   /* when to ping next; while the circuit is open */
     uint64_t collect_ms; /* not before; after a collect that failed */
@@ -245,6 +247,27 @@ static void requests_unsent(struct engine_client *client)
     }
 }
 
+/*
+ * What may wait is what the engine decides in LIMIT_QUEUE_MS at the speed of its last batch. A batch of few
+ * says little about speed: hence LIMIT_QUEUE_MIN, from which a queue, and with it the next batch, grows. A
+ * retry goes alone, and says nothing.
+ */
+static void room_measure(struct engine_client *client)
+{
+    const struct entry *first = TAILQ_FIRST(client_list(client, ENTRY_IN_FLIGHT));
+    uint64_t took_ms = client_now(client) - client->sent_ms;
+    uint64_t room = (uint64_t)client->requests.batch.count * LIMIT_QUEUE_MS / (took_ms > 0 ? took_ms : 1);
+    if (first != NULL && (first->frame.flags & REQUEST_RETRY) != 0)
+        return;
+    client->room = room > LIMIT_QUEUE_MIN ? room : LIMIT_QUEUE_MIN;
+}
+
+/* It died, or was not there: what waits for its return waits, at most until its deadline. */
+static void room_forget(struct engine_client *client)
+{
+    client->room = 0;
+}
+
 static void requests_answered(struct engine_client *client, const uint8_t *bytes, size_t length)
 {
     struct batch_reader reader;
@@ -253,6 +276,7 @@ static void requests_answered(struct engine_client *client, const uint8_t *bytes
         list_refuse(client, ENTRY_IN_FLIGHT, STATUS_ENGINE_UNAVAILABLE);
         return;
     }
+    room_measure(client);
     suspect_other_runs(client, reader.sender);
     reply_settle(client, &reader);
     list_refuse(client, ENTRY_IN_FLIGHT, STATUS_ENGINE_UNAVAILABLE); /* left out of the reply */
@@ -276,9 +300,11 @@ static void on_requests(void *arg, enum call_result result, const uint8_t *bytes
         break;
     case CALL_RESET:
         metrics_add(client->config.metrics, METRIC_RESETS, 1);
+        room_forget(client);
         list_suspect(client, ENTRY_IN_FLIGHT);
         break;
     case CALL_NOT_SENT:
+        room_forget(client);
         requests_unsent(client);
         break;
     }
@@ -366,6 +392,10 @@ enum status engine_client_send(struct engine_client *client, const struct engine
         metrics_add(client->config.metrics, METRIC_OVERLOADED, 1);
         return STATUS_OVERLOADED;
     }
+    if (!request->admitted && client->room > 0 && client->entries.queued >= client->room) {
+        metrics_add(client->config.metrics, METRIC_SHED_ENGINE, 1);
+        return STATUS_OVERLOADED;
+    }
     if (request->deadline_ms <= client_now(client)) {
         metrics_add(client->config.metrics, METRIC_EXPIRED, 1);
         return STATUS_EXPIRED;
@@ -430,6 +460,7 @@ void engine_client_flush(struct engine_client *client)
             last_ms = entry->frame.deadline_ms;
     }
     metrics_batch(client->config.metrics, client->requests.batch.count);
+    client->sent_ms = now_ms;
     channel_send(client, &client->requests, last_ms - now_ms + ENGINE_GRACE_MS);
 }
 

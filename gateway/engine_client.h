@@ -8,11 +8,16 @@
  * nothing along. After a batch that was not answered in time the circuit is open: new requests are refused at
  * once until a ping is answered.
  *
+ * What waits is bounded by time: requests beyond what the engine decides in LIMIT_QUEUE_MS are refused,
+ * unless it is not there at all - then they wait for its return. Retries and further steps are never refused
+ * so.
+ *
  * It knows neither NNG nor the clock: both come through the transport (engine_links.c has the real one), so
  * tests drive it.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,6 +70,7 @@ struct engine_request {
     const uint8_t *payload; /* copied */
     size_t length;
     uint64_t deadline_ms; /* CLOCK_MONOTONIC */
+    bool admitted;        /* a further step of a request that an engine has worked on already */
 };
 
 struct engine_reply {

@@ -28,6 +28,7 @@ void entries_init(struct entries *entries)
     TAILQ_INIT(&entries->by_deadline);
     TAILQ_INIT(&entries->unused);
     entries->count = 0;
+    entries->queued = 0;
     entries->bytes = 0;
     entries->unused_count = 0;
 }
@@ -114,6 +115,7 @@ struct entry *entries_add(struct entries *entries, const struct engine_request *
     TAILQ_INSERT_TAIL(&entries->lists[ENTRY_QUEUED], entry, link);
     insert_by_deadline(entries, entry);
     entries->count++;
+    entries->queued++;
     entries->bytes += request->length;
     return entry;
 }
@@ -121,6 +123,7 @@ struct entry *entries_add(struct entries *entries, const struct engine_request *
 static void state_leave(struct entries *entries, struct entry *entry)
 {
     TAILQ_REMOVE(&entries->lists[entry->state], entry, link);
+    entries->queued -= entry->state == ENTRY_QUEUED;
     if (state_is_with_engine(entry->state))
         LIST_REMOVE(entry, id_link);
 }
@@ -128,6 +131,7 @@ static void state_leave(struct entries *entries, struct entry *entry)
 static void state_enter(struct entries *entries, struct entry *entry, enum entry_state state)
 {
     entry->state = state;
+    entries->queued += state == ENTRY_QUEUED;
     if (state_is_with_engine(state))
         LIST_INSERT_HEAD(&entries->buckets[bucket_of(&entry->frame.id)], entry, id_link);
 }

@@ -49,6 +49,7 @@ struct entries {
     struct entry_list by_deadline; /* those with a callback, earliest first */
     struct entry_bucket buckets[ENTRY_BUCKETS];
     size_t count; /* in any state */
+    size_t queued;
     size_t bytes; /* their payloads */
     struct entry_list unused;
     size_t unused_count;

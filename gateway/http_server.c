@@ -44,12 +44,6 @@ enum phase {
     PHASE_COUNT,
 };
 
-static const uint64_t phase_timeouts_ms[PHASE_COUNT] = {
-    [PHASE_IDLE] = HTTP_IDLE_TIMEOUT_MS,       [PHASE_HEAD] = HTTP_HEAD_TIMEOUT_MS,
-    [PHASE_BODY] = HTTP_BODY_TIMEOUT_MS,       [PHASE_ANSWERING] = HTTP_ANSWER_TIMEOUT_MS,
-    [PHASE_REFUSING] = HTTP_LINGER_TIMEOUT_MS,
-};
-
 /* A connection; as an exchange: the one request that is being handled on it. */
 struct http_exchange {
     struct http_server *server;
@@ -81,8 +75,9 @@ struct http_server {
     struct http_hooks hooks;
     struct metrics *metrics;
     struct exchange_list phases[PHASE_COUNT];
-    struct exchange_list answered; /* in this turn: their answers are to be written */
-    struct exchange_list doomed;   /* to be refused at the end of this turn */
+    uint64_t timeouts_ms[PHASE_COUNT]; /* 0: none */
+    struct exchange_list answered;     /* in this turn: their answers are to be written */
+    struct exchange_list doomed;       /* to be refused at the end of this turn */
     struct http_exchange **by_fd;
     size_t by_fd_size;
     size_t connections, connections_max;
@@ -101,6 +96,15 @@ static void exchange_enter(struct http_exchange *exchange, enum phase phase)
     TAILQ_REMOVE(&server->phases[exchange->phase], exchange, phase_link);
     TAILQ_INSERT_TAIL(&server->phases[phase], exchange, phase_link);
     exchange->phase = phase;
+    exchange->since_ms = clock_monotonic_ms();
+}
+
+/* In the same phase, anew. */
+static void exchange_stay(struct http_exchange *exchange)
+{
+    struct exchange_list *list = &exchange->server->phases[exchange->phase];
+    TAILQ_REMOVE(list, exchange, phase_link);
+    TAILQ_INSERT_TAIL(list, exchange, phase_link);
     exchange->since_ms = clock_monotonic_ms();
 }
 
@@ -193,6 +197,50 @@ static enum head_verdict check_input(struct http_exchange *exchange, struct evbu
     return HEAD_MORE;
 }
 
+static const char *server_date(struct http_server *server)
+{
+    time_t now_s = (time_t)(clock_wall_ms() / 1000);
+    struct tm parts;
+    if (now_s != server->date_s || server->date[0] == '\0') {
+        server->date_s = now_s;
+        (void)strftime(server->date, sizeof(server->date), "%a, %d %b %Y %H:%M:%S GMT",
+                       gmtime_r(&now_s, &parts));
+    }
+    return server->date;
+}
+
+/* All that is here is one whole request, and none of it was seen by evhttp. */
+static bool input_is_one_request(const struct http_exchange *exchange, size_t before)
+{
+    return before == 0 && exchange->phase == PHASE_IDLE &&
+           head_checker_phase(exchange->checker) == HEAD_PHASE_IDLE &&
+           head_checker_requests(exchange->checker) == exchange->handled + 1;
+}
+
+/*
+ * Refuses a request at the least cost there is, if the hook says so: evhttp never sees it. The answer goes to
+ * the kernel at once. It does not fit only when the client leaves many answers unread: then it has lost its
+ * connection.
+ */
+static bool exchange_shed(struct http_exchange *exchange, struct evbuffer *input)
+{
+    struct http_server *server = exchange->server;
+    struct evbuffer_iovec part;
+    char answer[HTTP_REFUSAL_BYTES];
+    if (server->drain_ms != UINT64_MAX || evbuffer_peek(input, -1, NULL, &part, 1) != 1)
+        return false;
+    size_t length =
+        server->hooks.refuse(server->hooks.arg, part.iov_base, part.iov_len, server_date(server), answer);
+    if (length == 0)
+        return false;
+    exchange_throw_away_input(exchange);
+    exchange->handled++;
+    exchange_stay(exchange);
+    if (send(exchange->fd, answer, length, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)length)
+        (void)shutdown(exchange->fd, SHUT_RDWR);
+    return true;
+}
+
 /* Runs before evhttp sees the bytes. */
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
 {
@@ -206,6 +254,8 @@ static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info
             exchange_end_at_refusal(exchange);
         return;
     }
+    if (input_is_one_request(exchange, info->orig_size) && exchange_shed(exchange, input))
+        return;
     if (exchange->phase < PHASE_WAITING)
         exchange_enter(exchange, phase_of_input(exchange));
 }
@@ -413,18 +463,6 @@ const char *http_exchange_body(const struct http_exchange *exchange, size_t *len
     return *length > 0 ? (const char *)evbuffer_pullup(body, -1) : NULL;
 }
 
-static const char *server_date(struct http_server *server)
-{
-    time_t now_s = (time_t)(clock_wall_ms() / 1000);
-    struct tm parts;
-    if (now_s != server->date_s || server->date[0] == '\0') {
-        server->date_s = now_s;
-        (void)strftime(server->date, sizeof(server->date), "%a, %d %b %Y %H:%M:%S GMT",
-                       gmtime_r(&now_s, &parts));
-    }
-    return server->date;
-}
-
 /* Whether `token` is in a comma-separated list. */
 static bool list_has(const char *list, const char *token)
 {
@@ -579,8 +617,8 @@ static void close_late(struct http_server *server, uint64_t now_ms)
 {
     for (size_t i = 0; i < PHASE_COUNT; i++) {
         struct http_exchange *exchange;
-        while (phase_timeouts_ms[i] != 0 && (exchange = TAILQ_FIRST(&server->phases[i])) != NULL &&
-               exchange->since_ms + phase_timeouts_ms[i] <= now_ms)
+        while (server->timeouts_ms[i] != 0 && (exchange = TAILQ_FIRST(&server->phases[i])) != NULL &&
+               exchange->since_ms + server->timeouts_ms[i] <= now_ms)
             exchange_is_late(exchange);
     }
 }
@@ -626,8 +664,9 @@ uint64_t http_server_next_ms(const struct http_server *server)
     uint64_t next_ms = UINT64_MAX;
     for (size_t i = 0; i < PHASE_COUNT; i++) {
         const struct http_exchange *first = TAILQ_FIRST(&server->phases[i]);
-        if (phase_timeouts_ms[i] != 0 && first != NULL && first->since_ms + phase_timeouts_ms[i] < next_ms)
-            next_ms = first->since_ms + phase_timeouts_ms[i];
+        if (server->timeouts_ms[i] != 0 && first != NULL &&
+            first->since_ms + server->timeouts_ms[i] < next_ms)
+            next_ms = first->since_ms + server->timeouts_ms[i];
     }
     if (server->drain_ms != UINT64_MAX && !TAILQ_EMPTY(&server->phases[PHASE_IDLE]) &&
         server->drain_ms + HTTP_DRAIN_IDLE_MS < next_ms)
@@ -655,13 +694,19 @@ size_t http_server_connections(const struct http_server *server)
 }
 
 struct http_server *http_server_new(struct event_base *base, int listen_fd, size_t connections_max,
-                                    const struct http_hooks *hooks, struct metrics *metrics)
+                                    const struct http_timeouts *timeouts, const struct http_hooks *hooks,
+                                    struct metrics *metrics)
 {
     struct http_server *server = xcalloc(1, sizeof(*server));
     server->base = base;
     server->hooks = *hooks;
     server->metrics = metrics;
     server->connections_max = connections_max;
+    server->timeouts_ms[PHASE_IDLE] = timeouts->idle_ms;
+    server->timeouts_ms[PHASE_HEAD] = timeouts->head_ms;
+    server->timeouts_ms[PHASE_BODY] = timeouts->body_ms;
+    server->timeouts_ms[PHASE_ANSWERING] = timeouts->answer_ms;
+    server->timeouts_ms[PHASE_REFUSING] = HTTP_LINGER_TIMEOUT_MS;
     server->drain_ms = UINT64_MAX;
     for (size_t i = 0; i < PHASE_COUNT; i++)
         TAILQ_INIT(&server->phases[i]);

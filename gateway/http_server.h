@@ -16,20 +16,31 @@
 #include "gateway/metrics.h"
 #include "proto/status.h"
 
+/* Deadlines where flags say nothing else */
 #define HTTP_HEAD_TIMEOUT_MS   10000 /* a whole head, from its first byte */
 #define HTTP_BODY_TIMEOUT_MS   20000 /* a whole body, from the end of its head */
 #define HTTP_ANSWER_TIMEOUT_MS 30000 /* a client's reading of a whole answer */
 #define HTTP_IDLE_TIMEOUT_MS   75000 /* nothing from a client: between requests, or from the beginning */
 #define HTTP_LINGER_TIMEOUT_MS                                                                               \
     2000 /* after a refusal: for the client to read it; what it still sends is thrown away */
-#define HTTP_DRAIN_IDLE_MS    5000         /* drain: idle connections are closed only after that */
-#define HTTP_ACCEPTS_PER_TURN 16           /* so that workers share a burst */
-#define HTTP_INPUT_BYTES      (512u << 10) /* read ahead on one connection: a whole body and more */
+#define HTTP_DRAIN_IDLE_MS    5000 /* drain: idle connections are closed only after that */
+#define HTTP_ACCEPTS_PER_TURN 16   /* so that workers share a burst */
+#define HTTP_UNSENT_BYTES                                                                                    \
+    (128u << 10)                      /* of answers that the kernel keeps for a client that does not read    \
+                                       */
+#define HTTP_INPUT_BYTES (512u << 10) /* read ahead on one connection: a whole body and more */
+
+#define HTTP_REFUSAL_BYTES 1024
 
 struct event_base;
 struct sockaddr;
 struct http_server;
 struct http_exchange;
+
+/* Deadlines for a client, ms. */
+struct http_timeouts {
+    unsigned head_ms, body_ms, answer_ms, idle_ms;
+};
 
 struct http_header {
     const char *name;
@@ -56,13 +67,21 @@ struct http_hooks {
     /* Fills the answer to what never became a request: a refused head, a client that was too slow. Pointers
      * must live until the next call. */
     void (*refused)(void *arg, enum status status, const char *detail, struct http_answer *answer);
+    /*
+     * Before anything is made of a request: `bytes` are one whole request, and nothing came behind it. More
+     * than 0: so many bytes of `out` are its answer, which keeps the connection open, and it is not handed to
+     * `request`.
+     */
+    size_t (*refuse)(void *arg, const char *bytes, size_t length, const char *date,
+                     char out[HTTP_REFUSAL_BYTES]);
     void *arg;
 };
 
 /* `connections_max` open at a time; beyond, they wait in the listening socket. Exits (EXIT_OS) when the
  * socket cannot be used. */
 struct http_server *http_server_new(struct event_base *base, int listen_fd, size_t connections_max,
-                                    const struct http_hooks *hooks, struct metrics *metrics) MUST_USE;
+                                    const struct http_timeouts *timeouts, const struct http_hooks *hooks,
+                                    struct metrics *metrics) MUST_USE;
 /* Closes all connections. */
 void http_server_free(struct http_server *server);
 

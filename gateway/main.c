@@ -16,7 +16,8 @@
 #include "gateway/worker.h"
 #include "proto/domains.h"
 
-#define FD_MAX 1000000
+#define FD_MAX         1000000
+#define TIMEOUT_MAX_MS 3600000
 
 static const char *const on_off[] = {"off", "on", NULL};
 
@@ -37,6 +38,14 @@ static void parse(struct gateway_options *options, int argc, char **argv)
          "error, warn, notice, info or debug"},
         {"access-log", OPTION_CHOICE, &access_log, 0, 0, on_off, "on|off", "one line per request"},
         {"deadline", OPTION_UINT, &options->deadline_ms, 50, 60000, NULL, "MS", "time a request has, ms"},
+        {"head-timeout", OPTION_UINT, &options->timeouts.head_ms, 100, TIMEOUT_MAX_MS, NULL, "MS",
+         "a client's time for a whole head, ms"},
+        {"body-timeout", OPTION_UINT, &options->timeouts.body_ms, 100, TIMEOUT_MAX_MS, NULL, "MS",
+         "and for a whole body"},
+        {"answer-timeout", OPTION_UINT, &options->timeouts.answer_ms, 100, TIMEOUT_MAX_MS, NULL, "MS",
+         "and for reading an answer"},
+        {"idle-timeout", OPTION_UINT, &options->timeouts.idle_ms, 100, TIMEOUT_MAX_MS, NULL, "MS",
+         "and between requests"},
         {"hang-timeout", OPTION_UINT, &options->hang_timeout_ms, 100, 600000, NULL, "MS",
          "a worker silent that long is restarted"},
         {"limit-register", OPTION_STRING, &options->limits[RATE_REGISTER], 0, 0, NULL, "LIMIT",
@@ -88,6 +97,10 @@ int main(int argc, char **argv, char **environment)
         .log_level = LOG_LEVEL_INFO,
         .access_log = true,
         .deadline_ms = LIMIT_DEADLINE_MS,
+        .timeouts = {.head_ms = HTTP_HEAD_TIMEOUT_MS,
+                     .body_ms = HTTP_BODY_TIMEOUT_MS,
+                     .answer_ms = HTTP_ANSWER_TIMEOUT_MS,
+                     .idle_ms = HTTP_IDLE_TIMEOUT_MS},
         .hang_timeout_ms = 2000,
         .worker_slot = WORKER_SLOT_NONE,
     };

@@ -90,6 +90,10 @@ static struct child *start_worker(struct master *master, unsigned slot)
     add_text(&arguments, "--log-level", gateway_log_levels[options->log_level]);
     add_text(&arguments, "--access-log", options->access_log ? "on" : "off");
     add_number(&arguments, "--deadline", options->deadline_ms);
+    add_number(&arguments, "--head-timeout", options->timeouts.head_ms);
+    add_number(&arguments, "--body-timeout", options->timeouts.body_ms);
+    add_number(&arguments, "--answer-timeout", options->timeouts.answer_ms);
+    add_number(&arguments, "--idle-timeout", options->timeouts.idle_ms);
     add_number(&arguments, "--hang-timeout", options->hang_timeout_ms);
     if (options->cors_origins != NULL)
         add_text(&arguments, "--cors-origins", options->cors_origins);

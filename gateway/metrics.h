@@ -46,6 +46,8 @@ void metrics_close(struct metrics *metrics);
     X(TIMEOUTS, "gateway_timeouts_total", "counter", "batches that were not answered in time")               \
     X(EXPIRED, "gateway_expired_total", "counter", "requests that met their deadline")                       \
     X(OVERLOADED, "gateway_overloaded_total", "counter", "requests refused because a queue was full")        \
+    X(SHED_WORKER, "gateway_shed_worker_total", "counter", "requests refused because a worker was behind")   \
+    X(SHED_ENGINE, "gateway_shed_engine_total", "counter", "requests refused because an engine was behind")  \
     X(CIRCUIT_REFUSED, "gateway_circuit_refused_total", "counter",                                           \
       "requests refused while a circuit was open")                                                           \
     X(BAD_MACS, "gateway_bad_macs_total", "counter", "replies dropped because of a wrong MAC")               \

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "gateway/http_server.h"
 #include "gateway/rate_limit.h"
 
 enum auth_mode {
@@ -37,6 +38,7 @@ struct gateway_options {
     unsigned login_slowdown;              /* enum login_slowdown */
     const char *trusted_proxies;          /* as trusted_proxies_parse takes them; NULL: none */
     unsigned proxy_header;                /* enum proxy_header */
+    struct http_timeouts timeouts;        /* for clients */
 
     /* Hidden: from the master to its workers. Workers and, for counters, their places in the shared page are
      * numbered from 0. */

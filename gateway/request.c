@@ -29,16 +29,10 @@ static struct request *request_obtain(struct requests *requests)
     return request;
 }
 
-/* The client's, if it can stand in a log and a header as it is. */
 static void take_id_text(struct request *request)
 {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     const char *given = http_exchange_header(request->exchange, "X-Request-Id");
-    size_t length = given != NULL ? strlen(given) : 0;
-    if (length >= 1 && length <= REQUEST_ID_TEXT_MAX && strspn(given, allowed) == length)
-        memcpy(request->id_text, given, length + 1);
-    else
-        request_make_id_text(request->requests, request->id_text);
+    request_take_id_text(request->requests, given, given != NULL ? strlen(given) : 0, request->id_text);
 }
 
 static struct request *request_begin(struct requests *requests, struct http_exchange *exchange)
@@ -195,6 +189,19 @@ static void request_unmatched(struct request *request, bool path_known, const ch
         request_answer_status(request, path_known ? STATUS_METHOD_NOT_ALLOWED : STATUS_NOT_FOUND, NULL);
 }
 
+/* False: it was refused, and is no more. */
+static bool request_admit(struct request *request)
+{
+    struct admission *admission = request->requests->services.admission;
+    if (admission_is_full(admission, request->arrival_us)) {
+        admission_refused(admission, request->arrival_us);
+        request_answer_status(request, STATUS_OVERLOADED, NULL);
+        return false;
+    }
+    admission_admitted(admission);
+    return true;
+}
+
 static void on_request(void *arg, struct http_exchange *exchange)
 {
     struct requests *requests = arg;
@@ -217,6 +224,8 @@ static void on_request(void *arg, struct http_exchange *exchange)
         request->route->local(request);
         return;
     }
+    if (!request_admit(request))
+        return;
     input.schema = request_schema(request->route);
     if (strcmp(request->method, "POST") == 0)
         request_check_post(request, &input);
@@ -241,10 +250,24 @@ static void on_refused(void *arg, enum status status, const char *detail, struct
     requests_refused(requests, status, detail, answer);
 }
 
+static size_t on_refuse(void *arg, const char *bytes, size_t length, const char *date,
+                        char out[HTTP_REFUSAL_BYTES])
+{
+    struct requests *requests = arg;
+    struct admission *admission = requests->services.admission;
+    uint64_t now_us = clock_monotonic_us();
+    if (!admission_is_full(admission, now_us))
+        return 0;
+    size_t written = requests_shed(requests, bytes, length, date, out);
+    if (written > 0)
+        admission_refused(admission, now_us);
+    return written;
+}
+
 void requests_hooks(struct requests *requests, struct http_hooks *hooks)
 {
-    *hooks =
-        (struct http_hooks){.request = on_request, .gone = on_gone, .refused = on_refused, .arg = requests};
+    *hooks = (struct http_hooks){
+        .request = on_request, .gone = on_gone, .refused = on_refused, .refuse = on_refuse, .arg = requests};
 }
 
 struct requests *requests_new(const struct request_services *services)
@@ -277,6 +300,8 @@ void requests_free(struct requests *requests)
     text_dispose(&requests->body);
     text_dispose(&requests->packed);
     text_dispose(&requests->openapi);
+    text_dispose(&requests->shed_fields);
+    text_dispose(&requests->shed_body);
     free(requests);
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/attributes.h"
+#include "gateway/admission.h"
 #include "gateway/engine_board.h"
 #include "gateway/engine_client.h"
 #include "gateway/http_server.h"
@@ -29,6 +30,7 @@ struct request_services {
     struct engine_board *board;
     struct known_users *users;
     struct metrics *metrics;
+    struct admission *admission;
     struct request_ids *ids;
     const struct rates *rates;
     uint64_t started_ms; /* of this worker, CLOCK_MONOTONIC */

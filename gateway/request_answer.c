@@ -11,6 +11,7 @@
 #include "gateway/problem.h"
 #include "gateway/request_rates.h"
 #include "gateway/request_state.h"
+#include "gateway/shed.h"
 
 #define TYPE_JSON        "application/json"
 #define TYPE_PROBLEM     "application/problem+json"
@@ -21,6 +22,21 @@ void request_make_id_text(struct requests *requests, char *out)
 {
     snprintf(out, REQUEST_ID_TEXT_MAX + 1, "%016" PRIx64 "-%" PRIu64, requests->services.ids->run_id,
              ++requests->made_ids);
+}
+
+void request_take_id_text(struct requests *requests, const char *given, size_t length, char *out)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t fits = 0;
+    if (length <= REQUEST_ID_TEXT_MAX)
+        while (fits < length && memchr(allowed, given[fits], sizeof(allowed) - 1) != NULL)
+            fits++;
+    if (length == 0 || fits < length) {
+        request_make_id_text(requests, out);
+        return;
+    }
+    memcpy(out, given, length);
+    out[length] = '\0';
 }
 
 void request_release(struct request *request)
@@ -180,4 +196,36 @@ void requests_refused(struct requests *requests, enum status status, const char 
     metrics_request(requests->services.metrics, METRICS_NO_ROUTE, entry.status, 0);
     if (requests->services.options->access_log && log_enabled(LOG_LEVEL_INFO))
         access_log_write(&entry);
+}
+
+static void make_shed_texts(struct requests *requests)
+{
+    if (requests->shed_body.length > 0)
+        return;
+    problem_encode(&requests->shed_body, STATUS_OVERLOADED, NULL, NULL);
+    text_append_string(&requests->shed_fields, "\r\nRetry-After: " RETRY_AFTER_S
+                                               "\r\nContent-Type: " TYPE_PROBLEM "\r\nContent-Length: ");
+    text_append_u64(&requests->shed_fields, requests->shed_body.length);
+    text_append_string(&requests->shed_fields, "\r\n\r\n");
+    text_append(&requests->shed_fields, "", 1);
+}
+
+size_t requests_shed(struct requests *requests, const char *bytes, size_t length, const char *date,
+                     char out[HTTP_REFUSAL_BYTES])
+{
+    const char *origins = requests->services.options->cors_origins;
+    struct shed_request given = shed_request_read(bytes, length, origins != NULL && origins[0] != '\0');
+    char id_text[REQUEST_ID_TEXT_MAX + 1];
+    if (!given.plain)
+        return 0;
+    make_shed_texts(requests);
+    request_take_id_text(requests, given.id, given.id_length, id_text);
+    struct shed_answer answer = {.date = date,
+                                 .id = id_text,
+                                 .fields = requests->shed_fields.bytes,
+                                 .body = requests->shed_body.bytes,
+                                 .body_length = requests->shed_body.length};
+    /* No line in the access log: a flood of requests must not be one of lines. admission.c tells the sum. */
+    metrics_request(requests->services.metrics, METRICS_NO_ROUTE, 503, 0);
+    return shed_answer_write(&answer, out, HTTP_REFUSAL_BYTES);
 }

@@ -53,6 +53,7 @@ static void send_command(struct request *request, enum command_index command, co
         .payload = payload,
         .length = length,
         .deadline_ms = request->deadline_ms,
+        .admitted = request->engine != NULL,
     };
     if (request->engine == NULL)
         request->engine = domain_name(domain);

@@ -63,11 +63,13 @@ struct requests {
     struct request_services services;
     struct request_list unused, busy;
     size_t unused_count;
-    uint64_t made_ids;   /* for X-Request-Id */
-    struct arena *arena; /* emptied at the beginning of each step of any request */
-    struct text body;    /* of the answer being made */
-    struct text packed;  /* of the message being sent */
-    struct text openapi; /* made on first need */
+    uint64_t made_ids;       /* for X-Request-Id */
+    struct arena *arena;     /* emptied at the beginning of each step of any request */
+    struct text body;        /* of the answer being made */
+    struct text packed;      /* of the message being sent */
+    struct text openapi;     /* made on first need */
+    struct text shed_fields; /* of a refusal's answer; likewise */
+    struct text shed_body;
 };
 
 /* Each of these answers and ends the request, which is then no more. */
@@ -87,3 +89,9 @@ void requests_refused(struct requests *requests, enum status status, const char 
 /* After the answer, or when nobody waits for it any more. */
 void request_release(struct request *request);
 void request_make_id_text(struct requests *requests, char *out);
+/* The client's, if it can stand in a log and a header as it is; else one of our own. */
+void request_take_id_text(struct requests *requests, const char *given, size_t length, char *out);
+
+/* The answer of http_hooks.refuse; 0: this one cannot be refused so. */
+size_t requests_shed(struct requests *requests, const char *bytes, size_t length, const char *date,
+                     char out[HTTP_REFUSAL_BYTES]) MUST_USE;

@@ -32,6 +32,7 @@ struct worker {
     struct request_ids ids;
     struct metrics *metrics;
     struct rates *rates;
+    struct admission *admission;
     struct known_users *users;
     struct engine_links *links;
     struct requests *requests;
@@ -54,6 +55,7 @@ static void on_answers(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
     (void)fd, (void)what;
+    admission_event(worker->admission, clock_monotonic_us());
     engine_links_dispatch(worker->links);
 }
 
@@ -139,6 +141,7 @@ static struct request_services services_of(struct worker *worker)
         .board = engine_links_board(worker->links),
         .users = worker->users,
         .metrics = worker->metrics,
+        .admission = worker->admission,
         .ids = &worker->ids,
         .rates = worker->rates,
         .started_ms = clock_monotonic_ms(),
@@ -151,7 +154,7 @@ static struct request_services services_of(struct worker *worker)
 static void worker_open(struct worker *worker)
 {
     const struct gateway_options *options = worker->options;
-    int listen_fd = (int)options->listen_fd, on = 1;
+    int listen_fd = (int)options->listen_fd, on = 1, unsent = HTTP_UNSENT_BYTES;
     struct http_hooks hooks;
     signal(SIGPIPE, SIG_IGN);
     event_set_log_callback(on_libevent_log);
@@ -161,17 +164,20 @@ static void worker_open(struct worker *worker)
     request_ids_open(&worker->ids);
     worker->metrics = metrics_open((int)options->metrics_fd, options->metrics_slots, options->worker_slot);
     worker->rates = rates_open(options, (int)options->limits_fd);
+    worker->admission = admission_new(worker->metrics);
     worker->users = known_users_new();
     worker->links = engine_links_open(options->port_base, &worker->key, &worker->ids, worker->metrics);
     struct request_services services = services_of(worker);
     worker->requests = requests_new(&services);
     requests_hooks(worker->requests, &hooks);
-    /* Inherited by the connections: an answer goes out whole, and must not wait for the client's ACK of the
-     * last one. */
-    if (setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+    /* Inherited by the connections. TCP_NODELAY: an answer goes out whole, and must not wait for the client's
+     * ACK of the last one. TCP_NOTSENT_LOWAT: for a client that read quickly and then stops, the kernel would
+     * take megabytes of answers, which then pass for sent. */
+    if (setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+        setsockopt(listen_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) != 0)
         fatal_exit(EXIT_OS, "cannot use listening descriptor %d: %s", listen_fd, strerror(errno));
-    worker->http =
-        http_server_new(worker->base, listen_fd, raise_descriptor_limit(), &hooks, worker->metrics);
+    worker->http = http_server_new(worker->base, listen_fd, raise_descriptor_limit(), &options->timeouts,
+                                   &hooks, worker->metrics);
     watch(worker);
 }
 
@@ -184,6 +190,7 @@ static void worker_close(struct worker *worker)
     requests_free(worker->requests);
     known_users_free(worker->users);
     rates_close(worker->rates);
+    admission_free(worker->admission);
     metrics_close(worker->metrics);
     for (size_t i = 0; i < ARRAY_LEN(events); i++)
         if (events[i] != NULL)
@@ -245,6 +252,7 @@ static void worker_run(struct worker *worker)
                        "connections to engines cannot be made any more; ending for a new start");
         engine_links_turn(worker->links, now_ms);
         http_server_turn(worker->http, now_ms); /* last: answers of this turn are written in it */
+        admission_turn_over(worker->admission, clock_monotonic_us());
         log_flush();
         notify_alive(worker->notify, now_ms);
     }

@@ -526,3 +526,59 @@ Test(engine_client, holds_a_twin_under_the_same_id_back_until_the_first_is_decid
     engine_client_flush(world.client);
     EXPECT_SENT(2);
 }
+
+/* The answer to `count` requests of numbers 1, 2, ..., all in one batch that takes `took_ms`. */
+static void decide_batch(unsigned count, unsigned took_ms)
+{
+    struct reply_row rows[FRAMES_MAX];
+    for (unsigned i = 0; i < count; i++) {
+        send_number(i + 1);
+        rows[i] = (struct reply_row){(uint8_t)(i + 1), STATUS_OK, NULL};
+    }
+    engine_client_flush(world.client);
+    world.now_ms += took_ms;
+    answer_call(CALL_REQUESTS, 7, rows, count, &world.key);
+}
+
+/* Sends until one is refused; returns how many were taken. None goes out meanwhile. */
+static unsigned fill_queue(void)
+{
+    unsigned taken = 0;
+    while (taken <= LIMIT_PENDING_PER_ENGINE &&
+           try_send(200, 200, world.now_ms + LIMIT_DEADLINE_MS) == STATUS_OK)
+        taken++;
+    return taken;
+}
+
+Test(engine_client, lets_wait_what_the_engine_decides_in_the_time_for_it)
+{
+    decide_batch(50, 5); /* 10 in a ms */
+    cr_expect_eq(fill_queue(), 10 * LIMIT_QUEUE_MS);
+    cr_expect_gt(metrics_sum(world.metrics, METRIC_SHED_ENGINE), 0);
+}
+
+Test(engine_client, lets_a_few_wait_for_the_slowest_engine)
+{
+    decide_batch(2, 1000);
+    cr_expect_eq(fill_queue(), LIMIT_QUEUE_MIN);
+}
+
+Test(engine_client, lets_all_wait_for_an_engine_that_died)
+{
+    decide_batch(2, 1000);
+    send_number(1);
+    engine_client_flush(world.client);
+    end_call(CALL_REQUESTS, CALL_RESET);
+    cr_expect_eq(fill_queue(), LIMIT_PENDING_PER_ENGINE - 1);
+}
+
+Test(engine_client, takes_further_steps_of_admitted_requests_when_others_are_refused)
+{
+    decide_batch(2, 1000);
+    (void)fill_queue();
+    struct engine_request request = {.command = COMMAND_ID_posts_get,
+                                     .actor_name = "",
+                                     .deadline_ms = world.now_ms + LIMIT_DEADLINE_MS,
+                                     .admitted = true};
+    cr_expect_eq(engine_client_send(world.client, &request, on_answer, NULL), STATUS_OK);
+}
