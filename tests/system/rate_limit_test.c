@@ -275,13 +275,17 @@ Test(flags, that_cannot_be_read_end_the_start_with_a_line_that_names_them)
         {"--proxy-header=via", "--proxy-header: \"via\" is none of"},
         {"--login-slowdown=maybe", "--login-slowdown: \"maybe\" is none of"},
     };
+    struct keeper *keepers[ARRAY_LEN(cases)];
+    const char *outputs[ARRAY_LEN(cases)];
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const char *output = keep_format("%s/flags-%zu.log", forum_run_directory(), i);
-        struct keeper *keeper = forum_launch(NULL, (const char *[]){cases[i].flag, NULL}, output);
+        outputs[i] = keep_format("%s/flags-%zu.log", forum_run_directory(), i);
+        keepers[i] = forum_launch(NULL, (const char *[]){cases[i].flag, NULL}, outputs[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int status = 0;
-        cr_assert(keeper_wait(keeper, FORUM_START_MS, &status), "%s: still tries", cases[i].flag);
+        cr_assert(keeper_wait(keepers[i], FORUM_START_MS, &status), "%s: still tries", cases[i].flag);
         cr_expect_neq(status, 0, "%s", cases[i].flag);
-        const char *said = keep_file(output, NULL);
+        const char *said = keep_file(outputs[i], NULL);
         cr_expect(strstr(said, cases[i].named), "%s: %s", cases[i].flag, said);
     }
 }
