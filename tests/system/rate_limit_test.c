@@ -55,43 +55,58 @@ static unsigned writes_let_through(const struct forum *forum, const char *user, 
     return through;
 }
 
-static bool all_workers_served(void *arg)
+/* A connection to each worker. */
+struct connections {
+    const struct forum *forum;
+    struct connection *open[WORKERS];
+    int64_t pids[WORKERS];
+    size_t count;
+};
+
+static struct reply *send_on(struct connection *connection, const char *method, const char *path,
+                             const char *body)
 {
-    const struct forum *forum = arg;
-    static int64_t pids[WORKERS];
-    static size_t count;
-    int64_t pid = json_number(forum_get(forum, "/health"), "worker_pid");
+    const char *text = keep_format("%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                                   "Content-Length: %zu\r\n\r\n%s",
+                                   method, path, strlen(body), body);
+    cr_assert(http_write(connection, text, strlen(text)));
+    return http_read(connection, false);
+}
+
+/* Whoever accepts it: kept if it is a worker that has none yet. */
+static bool has_one_to_each_worker(void *arg)
+{
+    struct connections *all = arg;
+    struct connection *connection = http_open(forum_port(all->forum));
+    int64_t pid = json_number(send_on(connection, "GET", "/health", ""), "worker_pid");
     size_t i = 0;
-    while (i < count && pids[i] != pid)
+    while (i < all->count && all->pids[i] != pid)
         i++;
-    if (i == count && count < WORKERS)
-        pids[count++] = pid;
-    return count == WORKERS;
+    if (i < all->count) {
+        http_close(connection);
+        return all->count == WORKERS;
+    }
+    all->pids[i] = pid;
+    all->open[i] = connection;
+    return ++all->count == WORKERS;
 }
 
 Test(limits, are_not_multiplied_by_workers)
 {
     struct forum *forum = start((const char *[]){"--limit-write=20/h,address=100", NULL});
+    struct connections all = {.forum = forum};
     const char *user = make_user(forum);
     unsigned through = 0;
-    struct connection *open[WORKERS * 8]; /* at once, so that every worker gets some */
-    for (size_t i = 0; i < ARRAY_LEN(open); i++)
-        open[i] = http_open(forum_port(forum));
-    for (size_t i = 0; i < 3 * ARRAY_LEN(open); i++) {
-        const char *body = json_body("{'name':'%s','creator_id':'%s'}", make_name("s"), user);
-        const char *text = keep_format("POST /api/subreddits/create HTTP/1.1\r\nHost: x\r\nContent-Type: "
-                                       "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                                       strlen(body), body);
-        struct connection *connection = open[i % ARRAY_LEN(open)];
-        cr_assert(http_write(connection, text, strlen(text)));
-        struct reply *reply = http_read(connection, false);
+    cr_assert(wait_until(has_one_to_each_worker, &all, 20000), "only %zu workers accept", all.count);
+    for (size_t i = 0; i < 20 * WORKERS; i++) {
+        struct reply *reply = send_on(all.open[i % WORKERS], "POST", "/api/subreddits/create",
+                                      json_body("{'name':'%s','creator_id':'%s'}", make_name("s"), user));
         cr_assert(reply->status == 201 || reply->status == 429, "%s", http_describe(reply));
         through += reply->status == 201;
     }
-    for (size_t i = 0; i < ARRAY_LEN(open); i++)
-        http_close(open[i]);
     cr_expect_eq(through, 20, "%u", through);
-    cr_expect(wait_until(all_workers_served, forum, 10000), "not all workers got a request");
+    for (size_t i = 0; i < WORKERS; i++)
+        http_close(all.open[i]);
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
