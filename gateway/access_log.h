@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 struct access_entry {
-    const char *client; /* its address; "-": not looked at */
+    const char *client; /* its address */
     const char *method;
     const char *route; /* "/api/posts/:post_id"; NULL: none matched */
     const char *path;  /* as it came, without the query */

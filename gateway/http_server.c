@@ -579,7 +579,8 @@ static void exchange_refuse(struct http_exchange *exchange)
     struct http_answer answer = {0};
     TAILQ_REMOVE(&server->doomed, exchange, turn_link);
     exchange->doomed = false;
-    server->hooks.refused(server->hooks.arg, exchange->refusal, exchange->refusal_detail, &answer);
+    server->hooks.refused(server->hooks.arg, http_exchange_peer(exchange), exchange->refusal,
+                          exchange->refusal_detail, &answer);
     bufferevent_setcb(exchange->bev, on_refused_input, on_refusal_written, on_refused_event, exchange);
     (void)evbuffer_unfreeze(output, 1);
     (void)evbuffer_drain(output, evbuffer_get_length(output));

@@ -65,8 +65,9 @@ struct http_hooks {
      * exchange is invalid from here on. */
     void (*gone)(void *arg, void *owner);
     /* Fills the answer to what never became a request: a refused head, a client that was too slow. Pointers
-     * must live until the next call. */
-    void (*refused)(void *arg, enum status status, const char *detail, struct http_answer *answer);
+     * must live until the next call. `peer`: the other end; NULL: not known. */
+    void (*refused)(void *arg, const struct sockaddr *peer, enum status status, const char *detail,
+                    struct http_answer *answer);
     /*
      * Before anything is made of a request: `bytes` are one whole request, and nothing came behind it. More
      * than 0: so many bytes of `out` are its answer, which keeps the connection open, and it is not handed to

@@ -243,11 +243,12 @@ static void on_gone(void *arg, void *owner)
         request->exchange = NULL;
 }
 
-static void on_refused(void *arg, enum status status, const char *detail, struct http_answer *answer)
+static void on_refused(void *arg, const struct sockaddr *peer, enum status status, const char *detail,
+                       struct http_answer *answer)
 {
     struct requests *requests = arg;
     arena_reset(requests->arena);
-    requests_refused(requests, status, detail, answer);
+    requests_refused(requests, peer, status, detail, answer);
 }
 
 static size_t on_refuse(void *arg, const char *bytes, size_t length, const char *date,

@@ -179,12 +179,17 @@ void request_answer_options(struct request *request, const char *allow)
     request_finish(request, &answer);
 }
 
-void requests_refused(struct requests *requests, enum status status, const char *detail,
-                      struct http_answer *answer)
+void requests_refused(struct requests *requests, const struct sockaddr *peer, enum status status,
+                      const char *detail, struct http_answer *answer)
 {
+    struct client_address address = client_address_of(peer); /* what a proxy says of it was not read */
+    char client[CLIENT_ADDRESS_TEXT];
     char *id_text = arena_alloc(requests->arena, REQUEST_ID_TEXT_MAX + 1);
-    struct access_entry entry = {
-        .client = "-", .method = "", .path = "-", .status = status_row(status)->http, .request_id = id_text};
+    struct access_entry entry = {.client = client_address_format(&address, client),
+                                 .method = "",
+                                 .path = "-",
+                                 .status = status_row(status)->http,
+                                 .request_id = id_text};
     request_make_id_text(requests, id_text);
     text_clear(&requests->body);
     problem_encode(&requests->body, status, detail, NULL);

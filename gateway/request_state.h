@@ -83,8 +83,8 @@ void request_answer_status(struct request *request, enum status status, const st
 void request_answer_options(struct request *request, const char *allow);
 
 /* The answer to what never became a request (struct http_hooks). */
-void requests_refused(struct requests *requests, enum status status, const char *detail,
-                      struct http_answer *answer);
+void requests_refused(struct requests *requests, const struct sockaddr *peer, enum status status,
+                      const char *detail, struct http_answer *answer);
 
 /* After the answer, or when nobody waits for it any more. */
 void request_release(struct request *request);

@@ -77,6 +77,23 @@ Test(log, shows_problems_with_their_status_and_no_route_where_there_is_none)
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
+static bool has_a_refusal_with_its_address(void *arg)
+{
+    const char *line = strstr(forum_log(arg), "request method=- route=- path=- status=400 ");
+    return line && strstr(keep_copy(line, strcspn(line, "\n")), " client=127.0.0.1 ");
+}
+
+Test(log, shows_where_a_malformed_request_came_from)
+{
+    struct forum *forum = forum_start(NULL);
+    struct connection *connection = http_open(forum_port(forum));
+    cr_assert(http_write(connection, "nonsense\r\n\r\n", 12));
+    CHECK_PROBLEM(http_read(connection, false), 400, "bad_request");
+    http_close(connection);
+    cr_assert(wait_until(has_a_refusal_with_its_address, forum, 5000), "%s", forum_log(forum));
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
+}
+
 Test(log, cannot_be_forged_by_a_path)
 {
     struct forum *forum = forum_start(NULL);
