@@ -45,9 +45,9 @@
 #define LIMIT_PULL_GAP_MS         5 /* a follower is answered no sooner after its last answer */
 #define LIMIT_PULL_BYTES          (1u << 20)
 #define LIMIT_PULL_EVENTS         4096
-#define LIMIT_LOOKUP_IDS          1024  /* ids in one look-up request */
-#define LIMIT_ASK_MS              500   /* a look-up's answer; asked again while somebody waits */
-#define LIMIT_FOLLOWERS           16    /* that an engine remembers as such */
+#define LIMIT_LOOKUP_IDS          1024 /* ids in one look-up request */
+#define LIMIT_ASK_MS              500  /* a look-up's answer; asked again while somebody waits */
+#define LIMIT_FOLLOWERS           160 /* that an engine remembers as such: engines, and workers of two generations */
 #define LIMIT_PROBE_MS            1000  /* between tries to write on storage that failed */
 #define LIMIT_FEED_WAIT_MS        200   /* a feed read waits for its pull */
 #define LIMIT_WAL_PAGES           2048  /* the helper checkpoints beyond */
@@ -59,6 +59,21 @@
 #define LIMIT_CRASH_MEMORY_MS     (3600ull * 1000)
 #define LIMIT_CRASHES_KEPT        64  /* deaths remembered */
 #define LIMIT_PRUNE_ROWS          256 /* request rows forgotten in one transaction */
+
+/* Passwords (engined/passwords.h). Argon2id as libsodium's "interactive" has it: 2 passes over 64 MiB; each
+ * process works on one at a time, so that many bytes a process is all they need. */
+#define LIMIT_PASSWORD_PASSES       2
+#define LIMIT_PASSWORD_MEMORY_BYTES (64u << 20)
+#define LIMIT_PASSWORD_PROCESSES    4  /* that the users engine may have */
+#define LIMIT_PASSWORD_JOBS         48 /* that wait or are under way: what two processes do in a deadline */
+#define LIMIT_PASSWORD_MS           5000 /* for one; a process that hangs is killed before, and another asked at once \
+                                          */
+#define LIMIT_PASSWORD_PAUSE_MS 50 /* before a process that failed is asked again */
+
+/* Sessions */
+#define LIMIT_CLOSED_BUCKETS                                                                                 \
+    (1u << 17)                   /* of 10 closed sessions each: 32 MiB, of which only what is used is there */
+#define LIMIT_TOKENS_CACHED 8192 /* tokens that a worker need not check again */
 
 /* Pages */
 #define LIMIT_PAGE          100 /* items a list page may hold */

@@ -21,6 +21,7 @@
 #include "engined/engine.h"
 #include "engined/listener.h"
 #include "engined/peers.h"
+#include "engined/token_signer.h"
 
 #define DRAIN_MS          1000 /* at shutdown: for answers to be read */
 #define MIGRATION_MORE_MS 30000
@@ -34,6 +35,7 @@ struct actor {
     struct listener *listener;
     struct peers *peers;
     struct notify *notify;
+    struct token_signer signer;
     int lock_fd, signal_fd, lifeline_fd;
     uint64_t next_status_ms;
     bool stop;
@@ -108,10 +110,16 @@ static struct engine *open_engine(struct actor *actor, const struct actor_option
         .start_ms = clock_monotonic_ms(),
         .alive = on_migrating,
         .alive_arg = actor,
+        .password_processes = options->password_processes,
     };
     mac_key_load(options->mac_key_path, &engine_options.key);
     while (engine_options.run == 0)
         randombytes_buf(&engine_options.run, sizeof(engine_options.run));
+    if (options->token_key_path != NULL) {
+        token_signer_open(&actor->signer, options->token_key_path);
+        engine_options.sign = token_signer_sign;
+        engine_options.sign_arg = &actor->signer;
+    }
     const char *restarts = getenv("FORUMD_RESTARTS");
     if (restarts != NULL)
         engine_options.restarts = (unsigned)strtoul(restarts, NULL, 10);
@@ -200,6 +208,7 @@ int actor_run(const struct domain *domain, const struct actor_options *options)
     listener_close(actor.listener, DRAIN_MS);
     peers_close(actor.peers);
     engine_close(actor.engine);
+    token_signer_close(&actor.signer);
     notify_close(actor.notify);
     close(actor.signal_fd);
     close(actor.lock_fd);

@@ -13,6 +13,8 @@ struct actor_options {
     const char *state_dir;
     const char *mac_key_path;
     unsigned port_base;
+    const char *token_key_path; /* NULL: this engine gives no tokens */
+    unsigned password_processes;
 };
 
 /* Locks DOMAIN.lock in the state directory, opens the engine, listens, and runs until SIGTERM, SIGINT or the

@@ -55,3 +55,32 @@ enum barrier_result context_barrier(struct context *context, bool *stale)
     followers_stale(engine->followers, barrier, stale);
     return BARRIER_READY;
 }
+
+enum password_result context_password(struct context *context, const struct password_check *check,
+                                      bool *matches, const char **new_hash)
+{
+    struct engine *engine = context->engine;
+    const struct parked *parked = engine->deciding;
+    const struct password_job *job = parked != NULL ? parked->password : NULL;
+    if (job != NULL && password_job_is_of(job, check->hash)) {
+        if (password_job_done(job, matches, new_hash))
+            return PASSWORD_READY;
+    } else if (job == NULL && !password_jobs_have_room(engine->passwords)) {
+        return PASSWORD_REFUSED;
+    }
+    engine->wait = WAIT_PASSWORD;
+    pb__passwords_check__init(&engine->wait_check);
+    engine->wait_check.password = arena_strdup(engine->arena, check->password);
+    engine->wait_check.hash = arena_strdup(engine->arena, check->hash);
+    engine->wait_check.new_password = arena_strdup(engine->arena, check->new_password);
+    return PASSWORD_PENDING;
+}
+
+char *context_token(struct context *context, struct token *token)
+{
+    const struct engine_options *options = &context->engine->options;
+    char text[TOKEN_TEXT_MAX];
+    if (options->sign == NULL || !options->sign(options->sign_arg, token, text))
+        return NULL;
+    return arena_strdup(context->arena, text);
+}

@@ -18,6 +18,7 @@
 #include "engined/store.h"
 #include "proto/domains.h"
 #include "proto/status.h"
+#include "proto/token.h"
 
 struct engine;
 
@@ -29,6 +30,7 @@ struct context {
     uint64_t actor;         /* user number, 0: nobody */
     const char *actor_name; /* as registered; "" when nobody */
     bool again;             /* it was parked and is decided again */
+    bool id_is_secret;      /* nobody but who asked first can ask under this request id */
 };
 
 /* Appends the event (its type is in its schema) and applies it. Only in handlers of COMMAND_WRITE. */
@@ -47,3 +49,18 @@ enum lookup_result context_lookup(struct context *context, unsigned lookup, uint
  * known to be down: `stale` (an array of DOMAIN_COUNT) says which sources could not be asked. */
 enum barrier_result { BARRIER_READY, BARRIER_PENDING };
 enum barrier_result context_barrier(struct context *context, bool *stale) MUST_USE;
+
+/* Checks a password against a hash, and hashes a new one, in a password process (engined/passwords.h).
+ * PENDING: return STATUS_DEFERRED at once. REFUSED: too many wait; return STATUS_OVERLOADED. READY: for this
+ * very `hash`. The texts must be those of the command's own request, or of its tables. */
+struct password_check {
+    const char *password;     /* NULL: nothing is to be checked */
+    const char *hash;         /* NULL: nobody's; the check takes as long, and fails */
+    const char *new_password; /* NULL: none; hashed only if the check went well */
+};
+enum password_result { PASSWORD_READY, PASSWORD_PENDING, PASSWORD_REFUSED };
+enum password_result context_password(struct context *context, const struct password_check *check,
+                                      bool *matches, const char **new_hash) MUST_USE;
+
+/* The token's text, in the arena; NULL: none can be given now. In completions only. */
+char *context_token(struct context *context, struct token *token) MUST_USE;

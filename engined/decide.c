@@ -24,11 +24,32 @@ static void pack_reply(struct engine *engine, const ProtobufCMessage *reply, str
     }
 }
 
-static uint64_t fingerprint(const struct request_frame *frame)
+static ProtobufCMessage *unpack_request(struct engine *engine, const struct request_frame *frame,
+                                        const struct schema_command *command)
 {
+    return protobuf_c_message_unpack(command->request->descriptor, arena_allocator(engine->arena),
+                                     frame->length, frame->payload);
+}
+
+/* Of command and payload, secrets aside: it is kept, and a fast hash of a password must not be. */
+static uint64_t fingerprint(struct engine *engine, const struct request_frame *frame,
+                            const struct schema_command *command)
+{
+    const uint8_t *bytes = frame->payload;
+    size_t length = frame->length;
+    ProtobufCMessage *request = NULL;
+    if (schema_has_secrets(command->request))
+        request = unpack_request(engine, frame, command);
+    if (request != NULL) {
+        schema_drop_secrets(command->request, request);
+        length = protobuf_c_message_get_packed_size(request);
+        uint8_t *packed = arena_alloc_raw(engine->arena, length);
+        protobuf_c_message_pack(request, packed);
+        bytes = packed;
+    }
     /* Seeded by the command, so that equal payloads of two commands differ. Kept in SQLite's signed integers.
      */
-    return XXH3_64bits_withSeed(frame->payload, frame->length, frame->command) >> 1;
+    return XXH3_64bits_withSeed(bytes, length, frame->command) >> 1;
 }
 
 /* Of what is asked, by whom. Never 0. */
@@ -74,20 +95,10 @@ static void remember(struct engine *engine, const struct request_frame *frame, u
                       decision->payload, decision->length);
 }
 
-static void decode_and_run(struct engine *engine, const struct request_frame *frame,
-                           const struct schema_command *command, struct parked *parked,
-                           struct decision *decision)
+static struct context context_of(struct engine *engine, const struct request_frame *frame,
+                                 const struct parked *parked)
 {
-    command_fn handler = engine->handlers[command->id & 0xff];
-    FAULT_MATCH(decode_before, frame->payload, frame->length);
-    ProtobufCMessage *request = protobuf_c_message_unpack(
-        command->request->descriptor, arena_allocator(engine->arena), frame->length, frame->payload);
-    if (handler == NULL || request == NULL) {
-        decision->status = STATUS_BAD_FRAME;
-        return;
-    }
-    FAULT_MATCH(decode_after, frame->payload, frame->length);
-    struct context context = {
+    return (struct context){
         .engine = engine,
         .state = engine->state,
         .arena = engine->arena,
@@ -95,8 +106,23 @@ static void decode_and_run(struct engine *engine, const struct request_frame *fr
         .actor = frame->actor,
         .actor_name = frame->actor_name,
         .again = parked != NULL,
+        .id_is_secret = (frame->flags & REQUEST_CLIENT_KEY) == 0 || (frame->flags & REQUEST_LONG_KEY) != 0,
     };
-    ProtobufCMessage *reply = NULL;
+}
+
+static void decode_and_run(struct engine *engine, const struct request_frame *frame,
+                           const struct schema_command *command, struct parked *parked,
+                           struct decision *decision)
+{
+    command_fn handler = engine->handlers[command->id & 0xff];
+    FAULT_MATCH(decode_before, frame->payload, frame->length);
+    ProtobufCMessage *request = unpack_request(engine, frame, command), *reply = NULL;
+    if (handler == NULL || request == NULL) {
+        decision->status = STATUS_BAD_FRAME;
+        return;
+    }
+    FAULT_MATCH(decode_after, frame->payload, frame->length);
+    struct context context = context_of(engine, frame, parked);
     engine->deciding = parked;
     engine->emitted = 0;
     decision->status = handler(&context, request, &reply);
@@ -126,6 +152,31 @@ static void run_handler(struct engine *engine, const struct request_frame *frame
     crashes_decided(engine->crashes);
 }
 
+/* Adds what is not stored to an answer that is made or found. */
+static void complete(struct engine *engine, const struct request_frame *frame,
+                     const struct schema_command *command, struct parked *parked, struct decision *decision)
+{
+    complete_fn completer = engine->completers[command->id & 0xff];
+    if (completer == NULL || decision->status != STATUS_OK || store_failed(engine->store))
+        return;
+    bool replayed = (decision->flags & REPLY_REPLAYED) != 0;
+    ProtobufCMessage *request = unpack_request(engine, frame, command);
+    ProtobufCMessage *reply = protobuf_c_message_unpack(
+        command->reply->descriptor, arena_allocator(engine->arena), decision->length, decision->payload);
+    struct context context = context_of(engine, frame, parked);
+    uint64_t emitted = engine->emitted;
+    engine->deciding = parked;
+    decision->status =
+        request != NULL && reply != NULL ? completer(&context, request, reply, replayed) : STATUS_BAD_FRAME;
+    engine->deciding = NULL;
+    ensure(engine->emitted == emitted && (decision->status != STATUS_DEFERRED || replayed));
+    decision->length = 0;
+    if (decision->status == STATUS_OK)
+        pack_reply(engine, reply, decision);
+    else
+        decision->flags = 0;
+}
+
 void engine_decide(struct engine *engine, const struct request_frame *frame, struct parked *parked,
                    struct decision *decision)
 {
@@ -139,30 +190,49 @@ void engine_decide(struct engine *engine, const struct request_frame *frame, str
         engine->stats.expired++;
         return;
     }
-    uint64_t print = fingerprint(frame);
+    uint64_t print = fingerprint(engine, frame, command);
     if (command->kind != COMMAND_WRITE) {
         run_handler(engine, frame, print, command, parked, decision);
+        complete(engine, frame, command, parked, decision);
         return;
     }
     if (engine->refuse_writes) {
         decision->status = STATUS_STORAGE_UNAVAILABLE;
         return;
     }
-    if (answered_before(engine, frame, print, decision))
+    if (answered_before(engine, frame, print, decision)) {
+        complete(engine, frame, command, parked, decision);
         return;
+    }
     run_handler(engine, frame, print, command, parked, decision);
     if (decision->status != STATUS_OK || store_failed(engine->store))
         return;
     engine->stats.writes++;
     remember(engine, frame, print, decision);
+    complete(engine, frame, command, parked, decision);
+}
+
+void engine_wait(struct engine *engine, struct parked *parked)
+{
+    parked->wait = engine->wait;
+    parked->lookup = engine->wait_lookup;
+    parked->lookup_id = engine->wait_id;
+    if (parked->wait != WAIT_PASSWORD)
+        return;
+    bool matches;
+    const char *new_hash;
+    /* In a second try of the turn, the first try's question is still the right one. */
+    if (parked->password != NULL && password_job_is_of(parked->password, engine->wait_check.hash) &&
+        !password_job_done(parked->password, &matches, &new_hash))
+        return;
+    password_job_free(parked->password);
+    parked->password = password_job_new(engine->passwords, &engine->wait_check);
 }
 
 void engine_park(struct engine *engine, const struct request_frame *frame, uint64_t sender)
 {
     struct parked *parked = parked_new(frame, sender);
-    parked->wait = engine->wait;
-    parked->lookup = engine->wait_lookup;
-    parked->lookup_id = engine->wait_id;
+    engine_wait(engine, parked);
     if (parked->wait == WAIT_BARRIER) {
         followers_barrier_begin(engine->followers, &parked->barrier);
         parked->barrier_deadline_ms = engine->now.monotonic_ms + LIMIT_FEED_WAIT_MS;

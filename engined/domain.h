@@ -16,10 +16,21 @@
 #include "proto/schema.h"
 
 /* Decides one command. On STATUS_OK *reply is set (in the arena, of the command's reply type).
- * STATUS_DEFERRED only after a PENDING look-up or barrier. Any other status refuses: nothing may have been
- * emitted then. */
+ * STATUS_DEFERRED only after a PENDING look-up, barrier or password. Any other status refuses: nothing may
+ * have been emitted then. */
 typedef enum status (*command_fn)(struct context *context, const ProtobufCMessage *request,
                                   ProtobufCMessage **reply);
+
+/* Adds to an answer what must not be kept with it in the request table: a token. Runs for the first answer
+ * and for each replay of it, on a copy; reads tables, emits nothing. May refuse, and on a replay (`replayed`)
+ * defer as command_fn. */
+typedef enum status (*complete_fn)(struct context *context, const ProtobufCMessage *request,
+                                   ProtobufCMessage *reply, bool replayed);
+
+struct completion_row {
+    uint16_t id; /* of the command */
+    complete_fn complete;
+};
 
 struct command_row {
     uint16_t id; /* COMMAND_ID_posts_create */
@@ -71,6 +82,8 @@ struct domain {
 
     const struct command_row *commands;
     size_t command_count;
+    const struct completion_row *completions;
+    size_t completion_count;
     const struct event_row *events;
     size_t event_count;
     const struct follow_row *follows;

@@ -1,5 +1,6 @@
 #include "engined/engine.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,10 @@ static void index_tables(struct engine *engine)
                (domain->commands[i].id & 0xff) < HANDLERS_MAX);
         engine->handlers[domain->commands[i].id & 0xff] = domain->commands[i].decide;
     }
+    for (size_t i = 0; i < domain->completion_count; i++) {
+        ensure(engine->handlers[domain->completions[i].id & 0xff] != NULL);
+        engine->completers[domain->completions[i].id & 0xff] = domain->completions[i].complete;
+    }
     for (size_t i = 0; i < domain->event_count; i++) {
         ensure((domain->events[i].type >> 8) == (uint32_t)domain->id &&
                (domain->events[i].type & 0xff) < EVENTS_MAX);
@@ -81,6 +86,7 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
     engine->followers = followers_open(engine->store, domain, engine->state);
     engine->collects = collects_new(on_collect_answer, engine);
     engine->pulls = pulls_new(engine->log, on_pull_answer, engine);
+    engine->passwords = password_jobs_new(options->password_processes);
     index_tables(engine);
     log_debug("recovered log=%llx head=%llu last_ms=%llu", (unsigned long long)event_log_id(engine->log),
               (unsigned long long)event_log_head(engine->log), (unsigned long long)engine->wall_ms);
@@ -97,6 +103,7 @@ void engine_close(struct engine *engine)
     parked_clear(&engine->parked);
     parked_clear(&engine->ready);
     parked_clear(&engine->new_parked);
+    password_jobs_free(engine->passwords);
     free(engine->outcomes);
     collects_free(engine->collects);
     pulls_free(engine->pulls);
@@ -204,11 +211,8 @@ static void decide_ready(struct engine *engine)
         engine_decide(engine, &parked->frame, parked, &decision);
         if (store_failed(engine->store))
             return;
-        if (decision.status == STATUS_DEFERRED) {
-            parked->wait = engine->wait;
-            parked->lookup = engine->wait_lookup;
-            parked->lookup_id = engine->wait_id;
-        }
+        if (decision.status == STATUS_DEFERRED)
+            engine_wait(engine, parked);
         add_outcome(engine, parked, &decision);
     }
 }
@@ -319,24 +323,45 @@ static void fail_turn(struct engine *engine)
 
 /* --- before and after --- */
 
+static void take_lookup(struct engine *engine, const struct pending_answer *answer)
+{
+    ProtobufCMessage *reply = NULL;
+    if (answer->result == ASK_ANSWERED) {
+        uint16_t command = engine->domain->lookups[answer->ask.index].command;
+        reply = protobuf_c_message_unpack(schema_command_by_id(command)->reply->descriptor,
+                                          arena_allocator(engine->arena), answer->length, answer->payload);
+    }
+    if (reply != NULL)
+        lookups_answered(engine->lookups, answer->ask.index, reply);
+    else
+        lookups_unanswered(engine->lookups, answer->ask.index);
+}
+
+static void take_password(struct engine *engine, const struct pending_answer *answer)
+{
+    Pb__PasswordsChecked *reply = NULL;
+    if (answer->result == ASK_ANSWERED)
+        reply =
+            pb__passwords_checked__unpack(arena_allocator(engine->arena), answer->length, answer->payload);
+    password_jobs_answered(engine->passwords, answer->ask.index, reply, engine->now.monotonic_ms);
+}
+
 static void take_answers(struct engine *engine)
 {
     for (size_t i = 0; i < engine->answer_count; i++) {
         struct pending_answer *answer = &engine->answers[i];
-        if (answer->ask.kind != ASK_LOOKUP)
-            continue;
-        ProtobufCMessage *reply = NULL;
-        if (answer->result == ASK_ANSWERED) {
-            uint16_t command = engine->domain->lookups[answer->ask.index].command;
-            reply =
-                protobuf_c_message_unpack(schema_command_by_id(command)->reply->descriptor,
-                                          arena_allocator(engine->arena), answer->length, answer->payload);
-        }
-        if (reply != NULL)
-            lookups_answered(engine->lookups, answer->ask.index, reply);
-        else
-            lookups_unanswered(engine->lookups, answer->ask.index);
+        if (answer->ask.kind == ASK_LOOKUP)
+            take_lookup(engine, answer);
+        else if (answer->ask.kind == ASK_PASSWORD)
+            take_password(engine, answer);
     }
+}
+
+static bool password_done(const struct parked *parked)
+{
+    bool matches;
+    const char *new_hash;
+    return password_job_done(parked->password, &matches, &new_hash);
 }
 
 static bool can_go_on(struct engine *engine, const struct parked *parked)
@@ -346,6 +371,8 @@ static bool can_go_on(struct engine *engine, const struct parked *parked)
         return true; /* to be told so before the asker gives up */
     if (parked->wait == WAIT_LOOKUP)
         return lookups_decided(engine->lookups, parked->lookup, parked->lookup_id);
+    if (parked->wait == WAIT_PASSWORD)
+        return password_done(parked);
     return now_ms >= parked->barrier_deadline_ms ||
            followers_barrier_reached(engine->followers, &parked->barrier);
 }
@@ -457,6 +484,8 @@ static void send_ask(struct engine *engine, struct ask ask, enum domain_id to, u
      * answer. */
     uint64_t timeout_ms = ask.kind == ASK_PULL ? deadline_ms + LIMIT_ASK_MS : deadline_ms;
     engine->io.ask(engine->io.arg, ask, to, batch.bytes, batch.length, timeout_ms);
+    if (ask.kind == ASK_PASSWORD)
+        sodium_memzero(batch.bytes, batch.length);
     batch_dispose(&batch);
 }
 
@@ -481,6 +510,16 @@ static void ask_lookups(struct engine *engine)
             send_ask(engine, (struct ask){ASK_LOOKUP, row}, lookup->owner, lookup->command, payload, length,
                      LIMIT_ASK_MS);
     }
+}
+
+static void ask_passwords(struct engine *engine)
+{
+    unsigned member;
+    const uint8_t *payload;
+    size_t length;
+    while (password_jobs_next(engine->passwords, engine->now.monotonic_ms, &member, &payload, &length))
+        send_ask(engine, (struct ask){ASK_PASSWORD, member}, DOMAIN_PASSWORDS, COMMAND_ID_passwords_check,
+                 payload, length, LIMIT_PASSWORD_MS);
 }
 
 static void ask_sources(struct engine *engine)
@@ -528,6 +567,7 @@ void engine_turn(struct engine *engine, struct engine_time now)
     collects_turn(engine->collects, engine->options.run, now.monotonic_ms);
     pulls_turn(engine->pulls, engine->arena, now.monotonic_ms);
     ask_lookups(engine);
+    ask_passwords(engine);
     ask_sources(engine);
     arena_reset(engine->arena);
 }
@@ -538,6 +578,9 @@ uint64_t engine_next_ms(const struct engine *engine)
     uint64_t pull = pulls_next_ms(engine->pulls);
     if (pull < next)
         next = pull;
+    uint64_t password = password_jobs_next_ms(engine->passwords);
+    if (password < next)
+        next = password;
     for (const struct parked *parked = engine->parked.first; parked != NULL; parked = parked->next) {
         uint64_t due = parked->frame.deadline_ms - PARKED_EARLY_MS;
         if (parked->wait == WAIT_BARRIER && parked->barrier_deadline_ms < due)

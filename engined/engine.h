@@ -16,14 +16,15 @@
 #include "common/attributes.h"
 #include "engined/domain.h"
 #include "proto/frame.h"
+#include "proto/token.h"
 
 struct engine;
 
 /* A question to another engine. There is at most one of each kind and index under way. */
-enum ask_kind { ASK_LOOKUP, ASK_PULL, ASK_HEAD, ASK_KINDS };
+enum ask_kind { ASK_LOOKUP, ASK_PULL, ASK_HEAD, ASK_PASSWORD, ASK_KINDS };
 struct ask {
     enum ask_kind kind;
-    unsigned index; /* of the domain's look-up or follow row */
+    unsigned index; /* of the domain's look-up or follow row, or of the password process */
 };
 enum ask_result { ASK_ANSWERED, ASK_RESET, ASK_FAILED };
 
@@ -43,6 +44,10 @@ struct engine_options {
     uint64_t run;      /* random, not 0: who this process is */
     uint64_t start_ms; /* monotonic */
     unsigned restarts;
+    unsigned password_processes; /* 0: none, and no password is taken */
+    /* Signs a token; false: it cannot now. NULL: this engine gives none. */
+    bool (*sign)(void *arg, struct token *token, char *text);
+    void *sign_arg;
     void (*alive)(void *arg); /* called during long migrations; may be NULL */
     void *alive_arg;
 };

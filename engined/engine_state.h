@@ -11,6 +11,7 @@
 #include "engined/follower.h"
 #include "engined/lookup.h"
 #include "engined/parking.h"
+#include "engined/password_jobs.h"
 #include "engined/pulls.h"
 #include "engined/requests.h"
 #include "engined/store.h"
@@ -64,8 +65,10 @@ struct engine {
     struct followers *followers;
     struct collects *collects;
     struct pulls *pulls;
+    struct password_jobs *passwords;
 
     command_fn handlers[HANDLERS_MAX];
+    complete_fn completers[HANDLERS_MAX];
     apply_fn appliers[EVENTS_MAX];
 
     struct message *messages; /* of this turn */
@@ -89,7 +92,8 @@ struct engine {
     enum wait_kind wait;     /* set by a PENDING look-up or barrier */
     unsigned wait_lookup;
     uint64_t wait_id;
-    uint64_t emitted; /* by the command being decided */
+    Pb__PasswordsCheck wait_check; /* its texts are in the arena */
+    uint64_t emitted;              /* by the command being decided */
     size_t queue;
 
     struct {
@@ -107,5 +111,7 @@ bool engine_decide_own(struct engine *engine, struct message *message, const str
                        struct decision *decision);
 /* After the commit: the message's collect or pull stays open from now on. */
 void engine_hold(struct engine *engine, struct message *message);
+/* What a command that was deferred just now waits for. */
+void engine_wait(struct engine *engine, struct parked *parked);
 /* Parks a frame that was deferred just now. */
 void engine_park(struct engine *engine, const struct request_frame *frame, uint64_t sender);

@@ -1,5 +1,6 @@
 #include "engined/parking.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@ struct parked *parked_new(const struct request_frame *frame, uint64_t sender)
 
 void parked_free(struct parked *parked)
 {
+    password_job_free(parked->password);
+    sodium_memzero(parked + 1, parked->frame.length);
     free(parked);
 }
 

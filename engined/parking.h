@@ -1,6 +1,6 @@
 /*
- * Commands that wait for something: a look-up's answer or a barrier. Kept with a copy of their frame until
- * they are decided or their deadline passes. Bounded by LIMIT_PARKED.
+ * Commands that wait for something: a look-up's answer, a barrier or a password process. Kept with a copy of
+ * their frame until they are decided or their deadline passes. Bounded by LIMIT_PARKED.
  */
 #pragma once
 
@@ -10,9 +10,10 @@
 
 #include "common/attributes.h"
 #include "engined/follower.h"
+#include "engined/password_jobs.h"
 #include "proto/frame.h"
 
-enum wait_kind { WAIT_LOOKUP, WAIT_BARRIER };
+enum wait_kind { WAIT_LOOKUP, WAIT_BARRIER, WAIT_PASSWORD };
 
 struct parked {
     struct parked *next, *previous;
@@ -21,8 +22,9 @@ struct parked {
     enum wait_kind wait;
     unsigned lookup; /* WAIT_LOOKUP: row and id */
     uint64_t lookup_id;
-    struct barrier barrier;       /* WAIT_BARRIER */
-    uint64_t barrier_deadline_ms; /* 0: no barrier was begun for this command yet */
+    struct barrier barrier;        /* WAIT_BARRIER */
+    uint64_t barrier_deadline_ms;  /* 0: no barrier was begun for this command yet */
+    struct password_job *password; /* WAIT_PASSWORD; owned */
 };
 
 struct parked_list {
@@ -32,6 +34,7 @@ struct parked_list {
 
 /* A copy of the frame, unlinked. */
 struct parked *parked_new(const struct request_frame *frame, uint64_t sender) MUST_USE;
+/* Wipes the payload: a password may be in it. */
 void parked_free(struct parked *parked);
 
 void parked_append(struct parked_list *list, struct parked *parked);

@@ -3,7 +3,10 @@
 #include <stdlib.h>
 
 #include "common/fatal.h"
+#include "common/limits.h"
 #include "proto/domains.h"
+
+#define PEERS_MAX (DOMAIN_COUNT + LIMIT_PASSWORD_PROCESSES)
 
 struct peer_call {
     struct peers *peers;
@@ -16,7 +19,7 @@ struct peers {
     peers_answer_fn answer;
     void *arg;
     struct caller_hub *hub;
-    struct caller *callers[DOMAIN_COUNT]; /* NULL until first needed */
+    struct caller *callers[PEERS_MAX]; /* engines, then password processes; NULL until first needed */
     struct peer_call calls[ASK_KINDS][DOMAIN_COUNT];
 };
 
@@ -32,7 +35,7 @@ struct peers *peers_open(unsigned port_base, peers_answer_fn answer, void *arg)
 
 void peers_close(struct peers *peers)
 {
-    for (int i = 0; i < DOMAIN_COUNT; i++)
+    for (int i = 0; i < PEERS_MAX; i++)
         if (peers->callers[i] != NULL)
             caller_close(peers->callers[i]);
     caller_hub_free(peers->hub);
@@ -66,14 +69,18 @@ static void on_done(void *arg, enum call_result result, const uint8_t *bytes, si
     call->peers->answer(call->peers->arg, call->ask, results[result], bytes, length);
 }
 
-static struct caller *caller_of(struct peers *peers, enum domain_id domain)
+static struct caller *caller_of(struct peers *peers, struct ask ask, enum domain_id to)
 {
-    if (peers->callers[domain] == NULL) {
-        char url[DOMAIN_URL_MAX];
-        domain_url(peers->port_base, domain, url);
-        peers->callers[domain] = caller_open(peers->hub, url);
+    char url[DOMAIN_URL_MAX];
+    unsigned index = to == DOMAIN_PASSWORDS ? DOMAIN_COUNT + ask.index : to;
+    if (peers->callers[index] == NULL) {
+        if (to == DOMAIN_PASSWORDS)
+            passwords_url(peers->port_base, ask.index, url);
+        else
+            domain_url(peers->port_base, to, url);
+        peers->callers[index] = caller_open(peers->hub, url);
     }
-    return peers->callers[domain];
+    return peers->callers[index];
 }
 
 void peers_ask(struct peers *peers, struct ask ask, enum domain_id to, const uint8_t *bytes, size_t length,
@@ -84,7 +91,7 @@ void peers_ask(struct peers *peers, struct ask ask, enum domain_id to, const uin
     if (call->call == NULL) {
         call->peers = peers;
         call->ask = ask;
-        call->call = call_new(caller_of(peers, to), on_done, call);
+        call->call = call_new(caller_of(peers, ask, to), on_done, call);
     }
     call_start(call->call, bytes, length, timeout_ms);
 }

@@ -5,12 +5,14 @@
 #include "common/caller.h"
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "gateway/session_follower.h"
 
 struct engine_links {
     struct caller_hub *hub;
     struct caller *callers[DOMAIN_COUNT];
     struct engine_client *clients[DOMAIN_COUNT];
     struct engine_board *board;
+    struct session_follower *follower;
 };
 
 static void *link_call_new(void *peer, call_done_fn done, void *arg)
@@ -42,7 +44,7 @@ static const struct engine_transport nng_transport = {
 };
 
 struct engine_links *engine_links_open(unsigned port_base, const struct mac_key *key, struct request_ids *ids,
-                                       struct metrics *metrics)
+                                       struct metrics *metrics, struct closed_sessions *closed)
 {
     struct engine_links *links = xcalloc(1, sizeof(*links));
     void *peers[DOMAIN_COUNT] = {0};
@@ -62,6 +64,7 @@ struct engine_links *engine_links_open(unsigned port_base, const struct mac_key 
         links->clients[i] = engine_client_new(&config);
     }
     links->board = engine_board_new(&nng_transport, peers, key, ids);
+    links->follower = session_follower_new(&nng_transport, peers[DOMAIN_USERS], key, ids, closed);
     return links;
 }
 
@@ -69,6 +72,7 @@ void engine_links_close(struct engine_links *links)
 {
     if (links == NULL)
         return;
+    session_follower_free(links->follower);
     engine_board_free(links->board);
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
         engine_client_free(links->clients[i]);
@@ -105,6 +109,8 @@ bool engine_links_stuck(struct engine_links *links, uint64_t now_ms)
 
 void engine_links_turn(struct engine_links *links, uint64_t now_ms)
 {
+    if (session_follower_next_ms(links->follower) <= now_ms)
+        session_follower_tick(links->follower);
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
         if (engine_client_next_ms(links->clients[i]) <= now_ms)
             engine_client_tick(links->clients[i]);
@@ -114,7 +120,7 @@ void engine_links_turn(struct engine_links *links, uint64_t now_ms)
 
 uint64_t engine_links_next_ms(const struct engine_links *links)
 {
-    uint64_t next_ms = UINT64_MAX;
+    uint64_t next_ms = session_follower_next_ms(links->follower);
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
         uint64_t own_ms = engine_client_next_ms(links->clients[i]);
         if (own_ms < next_ms)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/attributes.h"
+#include "gateway/closed_sessions.h"
 #include "gateway/engine_board.h"
 #include "gateway/engine_client.h"
 #include "gateway/metrics.h"
@@ -16,7 +17,7 @@ struct engine_links;
 
 /* Returns at once; connections are made in the background. What is pointed to must outlive the links. */
 struct engine_links *engine_links_open(unsigned port_base, const struct mac_key *key, struct request_ids *ids,
-                                       struct metrics *metrics) MUST_USE;
+                                       struct metrics *metrics, struct closed_sessions *closed) MUST_USE;
 /* No callback runs any more. NULL is fine. */
 void engine_links_close(struct engine_links *links);
 

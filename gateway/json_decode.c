@@ -350,6 +350,12 @@ static bool decode_json(struct decoder *decoder)
     return true;
 }
 
+static void take_actor(struct decoder *decoder)
+{
+    memcpy(field_at(decoder), &decoder->input->actor, sizeof(decoder->input->actor));
+    mark_present(decoder);
+}
+
 static void decode_fields(struct decoder *decoder)
 {
     const struct schema_message *schema = decoder->input->schema;
@@ -362,7 +368,9 @@ static void decode_fields(struct decoder *decoder)
         bool given = decode_text(decoder, true);
         if (!given)
             given = decoder->body != NULL ? decode_json(decoder) : decode_text(decoder, false);
-        if (!given && decoder->rule->required)
+        if (!given && decoder->rule->actor && decoder->input->actor != 0)
+            take_actor(decoder);
+        else if (!given && decoder->rule->required)
             add_error(decoder, "required", "must be given");
     }
 }

@@ -12,6 +12,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/arena.h"
 #include "common/attributes.h"
@@ -48,6 +49,7 @@ struct decode_input {
     const struct text_param
         *params; /* a path param wins over a body field of the same name; a query param is for GETs only */
     size_t param_count;
+    uint64_t actor; /* whom the actor's field names when it is left out; 0: then it is missing */
 };
 
 /* STATUS_OK: *message is in the arena, complete and valid. STATUS_INVALID_JSON: errors->rows[0].detail says

@@ -69,7 +69,7 @@ static void on_ready_board(void *arg)
 {
     struct request *request = arg;
     const struct engine_board *board = request->requests->services.board;
-    bool all_up = true;
+    bool all_up = closed_sessions_known(request->requests->services.closed), known = all_up;
     if (request->exchange == NULL) {
         request_release(request);
         return;
@@ -78,8 +78,9 @@ static void on_ready_board(void *arg)
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
         all_up = all_up && engine_board_state(board, (enum domain_id)i)->up;
     struct text *body = body_begin(request);
-    text_append_string(body, all_up ? "{\"status\":\"ready\",\"engines\":{"
-                                    : "{\"status\":\"degraded\",\"engines\":{");
+    text_append_string(body, all_up ? "{\"status\":\"ready\"" : "{\"status\":\"degraded\"");
+    text_append_string(body, known ? ",\"sessions\":\"known\"" : ",\"sessions\":\"unknown\"");
+    text_append_string(body, ",\"engines\":{");
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
         if (i > DOMAIN_FIRST)
             text_append_string(body, ",");

@@ -32,6 +32,7 @@ static void parse(struct gateway_options *options, int argc, char **argv)
         {"port-base", OPTION_UINT, &options->port_base, 1024, DOMAIN_PORT_BASE_MAX, NULL, "N",
          "engines listen on N + 1, N + 2, ..."},
         {"mac-key", OPTION_STRING, &options->mac_key, 0, 0, NULL, "FILE", "key of the batches"},
+        {"token-keys", OPTION_STRING, &options->token_keys, 0, 0, NULL, "FILE", "public keys of tokens"},
         {"cors-origins", OPTION_STRING, &options->cors_origins, 0, 0, NULL, "LIST",
          "origins whose pages may read answers, comma-separated"},
         {"log-level", OPTION_CHOICE, &options->log_level, 0, 0, gateway_log_levels, "LEVEL",
@@ -65,6 +66,7 @@ static void parse(struct gateway_options *options, int argc, char **argv)
         {"listen-fd", OPTION_UINT, &options->listen_fd, 0, FD_MAX, NULL, "FD", NULL},
         {"metrics-fd", OPTION_UINT, &options->metrics_fd, 0, FD_MAX, NULL, "FD", NULL},
         {"limits-fd", OPTION_UINT, &options->limits_fd, 0, FD_MAX, NULL, "FD", NULL},
+        {"closed-fd", OPTION_UINT, &options->closed_fd, 0, FD_MAX, NULL, "FD", NULL},
         {"metrics-slots", OPTION_UINT, &options->metrics_slots, 0, 2 * LIMIT_WORKERS, NULL, "N", NULL},
     };
     if (options_parse("forumd-gateway [flags]", rows, ARRAY_LEN(rows), argc, argv) != 0)
@@ -76,11 +78,11 @@ static void check(const struct gateway_options *options)
 {
     if (options->mac_key == NULL)
         fatal_exit(EXIT_USAGE, "--mac-key is missing");
-    if (options->auth == AUTH_REQUIRED)
-        fatal_exit(EXIT_CONFIG, "--auth required: this build has no log-in yet; only open is available");
+    if (options->token_keys == NULL)
+        fatal_exit(EXIT_USAGE, "--token-keys is missing");
     if (listen_address_port(options->listen) == 0)
         fatal_exit(EXIT_USAGE, "--listen %s is not an address and port", options->listen);
-    if (!listen_address_is_loopback(options->listen))
+    if (options->auth == AUTH_OPEN && !listen_address_is_loopback(options->listen))
         fatal_exit(
             EXIT_CONFIG,
             "--auth open lets anybody act as anybody: it is refused on %s, which is not a loopback address",

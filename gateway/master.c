@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/supervise.h"
+#include "gateway/closed_sessions.h"
 #include "gateway/limits_page.h"
 #include "gateway/listen_socket.h"
 #include "gateway/metrics.h"
@@ -32,7 +33,7 @@ struct master {
     const struct gateway_options *options;
     char program[PATH_MAX]; /* by its path: a reload runs what was installed meanwhile */
     unsigned workers;       /* of one generation */
-    int listen_fd, metrics_fd, limits_fd;
+    int listen_fd, metrics_fd, limits_fd, closed_fd;
     struct supervisor *supervisor;
     struct notify *notify;
     struct child *serving[WORKERS_MAX];
@@ -81,12 +82,14 @@ static struct child *start_worker(struct master *master, unsigned slot)
     add_number(&arguments, "--worker", slot);
     add_number(&arguments, "--listen-fd", (unsigned)master->listen_fd);
     add_number(&arguments, "--metrics-fd", (unsigned)master->metrics_fd);
+    add_number(&arguments, "--closed-fd", (unsigned)master->closed_fd);
     add_number(&arguments, "--metrics-slots", GENERATIONS * master->workers);
     add_number(&arguments, "--limits-fd", (unsigned)master->limits_fd);
     add_text(&arguments, "--listen", options->listen);
     add_text(&arguments, "--auth", gateway_auth_modes[options->auth]);
     add_number(&arguments, "--port-base", options->port_base);
     add_text(&arguments, "--mac-key", options->mac_key);
+    add_text(&arguments, "--token-keys", options->token_keys);
     add_text(&arguments, "--log-level", gateway_log_levels[options->log_level]);
     add_text(&arguments, "--access-log", options->access_log ? "on" : "off");
     add_number(&arguments, "--deadline", options->deadline_ms);
@@ -100,7 +103,7 @@ static struct child *start_worker(struct master *master, unsigned slot)
     add_limits(&arguments, options);
     char name[32];
     snprintf(name, sizeof(name), "worker %u", slot + 1);
-    int inherit[] = {master->listen_fd, master->metrics_fd, master->limits_fd};
+    int inherit[] = {master->listen_fd, master->metrics_fd, master->limits_fd, master->closed_fd};
     struct child_spec spec = {
         .name = name,
         .argv = arguments.argv,
@@ -168,11 +171,11 @@ static void on_stopping(void *arg)
     notify_stopping(master->notify);
 }
 
-static int make_metrics_page(unsigned slots)
+static int make_page(const char *name, size_t bytes)
 {
-    int fd = memfd_create("forumd-metrics", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, (off_t)metrics_page_bytes(slots)) != 0)
-        fatal_exit(EXIT_OS, "cannot make the metrics page: %s", strerror(errno));
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0)
+        fatal_exit(EXIT_OS, "cannot make the page %s: %s", name, strerror(errno));
     return fd;
 }
 
@@ -207,6 +210,10 @@ static bool master_listen(struct master *master, int lifeline_fd)
     /* The service manager's socket may be another than --listen says. */
     if (master->options->auth == AUTH_OPEN && !listen_socket_is_loopback(master->listen_fd))
         fatal_exit(EXIT_CONFIG, "--auth open is refused: the socket's address is not a loopback address");
+    if (!listen_socket_is_loopback(master->listen_fd))
+        log_warn("other machines can connect, and no TLS is spoken: unless a proxy that does is in front, "
+                 "passwords and "
+                 "tokens can be read on the way");
     return true;
 }
 
@@ -220,7 +227,8 @@ int master_run(const struct gateway_options *options)
         return EXIT_SUCCESS;
     }
     master.limits_fd = limits_page_make();
-    master.metrics_fd = make_metrics_page(GENERATIONS * master.workers);
+    master.metrics_fd = make_page("forumd-metrics", metrics_page_bytes(GENERATIONS * master.workers));
+    master.closed_fd = make_page("forumd-closed-sessions", closed_sessions_page_bytes());
     master.supervisor = supervisor_new(NULL, NULL);
     for (unsigned i = 0; i < master.workers; i++)
         master.serving[i] = start_worker(&master, i);
@@ -238,5 +246,6 @@ int master_run(const struct gateway_options *options)
     close(master.listen_fd);
     close(master.metrics_fd);
     close(master.limits_fd);
+    close(master.closed_fd);
     return code;
 }

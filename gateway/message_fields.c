@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "common/fatal.h"
+
 bool message_u64(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
                  uint64_t *value)
 {
@@ -32,6 +34,19 @@ bool message_text(const struct schema_message *schema, const ProtobufCMessage *m
         return false;
     *value = text;
     return true;
+}
+
+void message_set_u64(const struct schema_message *schema, ProtobufCMessage *message, const char *name,
+                     uint64_t value)
+{
+    unsigned index;
+    if (schema_field_by_name(schema, name, &index) == NULL)
+        return;
+    const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
+    char *base = (char *)message;
+    ensure(field->type == PROTOBUF_C_TYPE_UINT64 && field->label == PROTOBUF_C_LABEL_OPTIONAL);
+    *(protobuf_c_boolean *)(void *)(base + field->quantifier_offset) = 1;
+    *(uint64_t *)(void *)(base + field->offset) = value;
 }
 
 const struct schema_field *message_actor_field(const struct schema_message *schema)

@@ -14,6 +14,9 @@ bool message_u64(const struct schema_message *schema, const ProtobufCMessage *me
 /* An optional string by name, likewise. */
 bool message_text(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
                   const char **value) MUST_USE;
+/* The other way round; nothing where the message has no such field. */
+void message_set_u64(const struct schema_message *schema, ProtobufCMessage *message, const char *name,
+                     uint64_t value);
 /* The acting user's field of a command; NULL: it has none. */
 const struct schema_field *message_actor_field(const struct schema_message *schema);
 /* The first id of a message: the thing itself. NULL: it has none. */

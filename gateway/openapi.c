@@ -6,6 +6,7 @@
 
 #include "common/attributes.h"
 #include "common/fatal.h"
+#include "gateway/auth.h"
 #include "gateway/compose.h"
 #include "gateway/json_writer.h"
 #include "gateway/openapi_schema.h"
@@ -36,7 +37,8 @@ static const struct local_answer {
      "\"integer\"},\"uptime_ms\":{\"type\":\"integer\",\"minimum\":0}}}",
      0},
     {"/ready", "application/json",
-     "{\"type\":\"object\",\"required\":[\"status\",\"engines\"],\"properties\":{\"status\":{\"enum\":"
+     "{\"type\":\"object\",\"required\":[\"status\",\"sessions\",\"engines\"],\"properties\":{\"sessions\":{"
+     "\"enum\":[\"known\",\"unknown\"]},\"status\":{\"enum\":"
      "[\"ready\",\"degraded\"]},\"engines\":{\"type\":\"object\",\"additionalProperties\":{\"type\":"
      "\"object\",\"required\":[\"up\",\"state\",\"latency_us\",\"queue\",\"restarts\",\"storage\"],"
      "\"properties\":"
@@ -140,8 +142,8 @@ static unsigned scope_of(const struct route *route)
         scope |= ON_COMMANDS;
     if (route->kind == ROUTE_COMMAND && !is_get(route))
         scope |= ON_WRITES;
-    if (route->auth != ROUTE_PUBLIC)
-        scope |= ON_ACTORS;
+    if (route->kind == ROUTE_COMMAND)
+        scope |= ON_ACTORS; /* a bad token is one everywhere */
     if (route_rate_class(route) != RATE_NONE)
         scope |= ON_LIMITED;
     return scope;
@@ -357,8 +359,7 @@ static void write_responses(struct json_writer *writer, const struct route *rout
 {
     char http[8];
     json_open(writer, "responses", '{');
-    if (route->kind != ROUTE_UNAVAILABLE)
-        write_success(writer, route);
+    write_success(writer, route);
     if (is_get(route))
         refer_response(writer, "304", "NotModified");
     for (size_t i = 0; i < ARRAY_LEN(problems); i++) {
@@ -372,13 +373,15 @@ static void write_responses(struct json_writer *writer, const struct route *rout
     json_close(writer, '}');
 }
 
-/* Without a token a user may act where the server runs with --auth open. */
+/* Without a token a user may act where the server runs with --auth open, unless the request cannot say who.
+ * With one, reading shows more (my_vote). */
 static void write_security(struct json_writer *writer, const struct route *route)
 {
     json_open(writer, "security", '[');
-    if (route->auth != ROUTE_PUBLIC)
+    if (route->kind == ROUTE_COMMAND)
         json_raw(writer, NULL, "{\"bearer\":[]}");
-    json_raw(writer, NULL, "{}");
+    if (route->kind != ROUTE_COMMAND || !auth_needs_token(route))
+        json_raw(writer, NULL, "{}");
     json_close(writer, ']');
 }
 
@@ -391,8 +394,6 @@ static void write_operation(struct json_writer *writer, const struct route *rout
     operation_id(route, name);
     json_string(writer, "operationId", name);
     json_string(writer, "summary", route->summary);
-    if (route->kind == ROUTE_UNAVAILABLE)
-        json_string(writer, "description", "Not supported yet: 400 not_supported.");
     tag_of(route, name);
     json_open(writer, "tags", '[');
     json_string(writer, NULL, name);

@@ -161,6 +161,10 @@ void openapi_request_field(struct json_writer *writer, const char *key, const st
         write_number_rules(writer, field, rule);
     else
         write_text_rules(writer, rule);
+    if (rule->secret) {
+        json_string(writer, "format", "password");
+        json_bool(writer, "writeOnly", true);
+    }
     write_default(writer, field);
     write_description(writer, rule);
     json_close(writer, '}');

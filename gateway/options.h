@@ -29,6 +29,7 @@ struct gateway_options {
     unsigned auth;            /* enum auth_mode */
     unsigned port_base;       /* engines listen on port_base + domain */
     const char *mac_key;      /* path of the key file (proto/frame.h) */
+    const char *token_keys;   /* path of the public keys of tokens (proto/token_keys.h) */
     const char *cors_origins; /* comma-separated origins that may read answers, "*": all; NULL or "": none */
     unsigned log_level;       /* enum log_level */
     bool access_log;          /* one line per request at info */
@@ -45,6 +46,7 @@ struct gateway_options {
     unsigned worker_slot; /* WORKER_SLOT_NONE in the master */
     unsigned listen_fd;   /* bound, listening, non-blocking */
     unsigned metrics_fd;  /* memfd of metrics_page_bytes(metrics_slots) bytes (metrics.h), zeroed at first */
+    unsigned closed_fd; /* memfd of closed_sessions_page_bytes() bytes (closed_sessions.h), zeroed at first */
     unsigned metrics_slots; /* places in it; worker_slot is below */
     unsigned limits_fd;     /* memfd of limits_page.h */
 };

@@ -51,6 +51,7 @@ static struct request *request_begin(struct requests *requests, struct http_exch
     request->retry_after_s = 0;
     request->actor = 0;
     request->actor_name[0] = '\0';
+    request->identity = (struct identity){.user = 0};
     request->flags = 0;
     request->unknown_count = 0;
     request->held_length = 0;
@@ -120,31 +121,34 @@ static bool take_query(struct arena *arena, const char *query, struct text_param
     return true;
 }
 
-/* The empty message: of a body that must be JSON, but means nothing yet. */
-static const struct schema_message *request_schema(const struct route *route)
+/* Who the token says it is; false: answered. */
+static bool request_identify(struct request *request, struct decode_input *input)
 {
-    return schema_commands[route->kind == ROUTE_COMMAND ? route->command : CMD_engine_ping].request;
+    const struct request_services *services = &request->requests->services;
+    enum status status =
+        auth_identify(services->tokens, services->closed,
+                      http_exchange_header(request->exchange, "Authorization"), &request->identity);
+    if (status == STATUS_OK)
+        status = auth_admit((enum auth_mode)services->options->auth, request->route, &request->identity,
+                            input->params, input->param_count);
+    if (status != STATUS_OK)
+        request_answer_status(request, status, NULL);
+    input->actor = request->identity.user;
+    return status == STATUS_OK;
 }
 
-static void request_serve(struct request *request, const struct decode_input *input, const char *key)
+static void request_serve(struct request *request, struct decode_input *input, const char *key)
 {
     struct field_errors errors;
     ProtobufCMessage *message;
-    const struct gateway_options *options = request->requests->services.options;
-    enum status status = auth_admit((enum auth_mode)options->auth, request->route,
-                                    http_exchange_header(request->exchange, "Authorization"), input->params,
-                                    input->param_count);
-    if (status == STATUS_OK) {
-        status = json_decode(input, request->requests->arena, &message, &errors);
-        if (status != STATUS_OK) {
-            request_answer_status(request, status, &errors);
-            return;
-        }
+    if (!request_identify(request, input))
+        return;
+    enum status status = json_decode(input, request->requests->arena, &message, &errors);
+    if (status != STATUS_OK) {
+        request_answer_status(request, status, &errors);
+        return;
     }
-    if (status == STATUS_OK && request->route->kind == ROUTE_UNAVAILABLE)
-        status = STATUS_NOT_SUPPORTED;
-    if (status == STATUS_OK)
-        status = auth_actor(request->route, message, &request->actor);
+    status = auth_actor(request->route, &request->identity, message, &request->actor);
     if (status != STATUS_OK)
         request_answer_status(request, status, NULL);
     else if (request_admit_actor(request, message))
@@ -226,7 +230,7 @@ static void on_request(void *arg, struct http_exchange *exchange)
     }
     if (!request_admit(request))
         return;
-    input.schema = request_schema(request->route);
+    input.schema = schema_commands[request->route->command].request;
     if (strcmp(request->method, "POST") == 0)
         request_check_post(request, &input);
     else

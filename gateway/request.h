@@ -8,6 +8,7 @@
 
 #include "common/attributes.h"
 #include "gateway/admission.h"
+#include "gateway/closed_sessions.h"
 #include "gateway/engine_board.h"
 #include "gateway/engine_client.h"
 #include "gateway/http_server.h"
@@ -16,6 +17,7 @@
 #include "gateway/options.h"
 #include "gateway/rates.h"
 #include "gateway/request_ids.h"
+#include "gateway/token_checker.h"
 #include "proto/domains.h"
 
 #define REQUESTS_KEPT     1024 /* slots kept for reuse */
@@ -29,6 +31,8 @@ struct request_services {
     struct engine_client *engines[DOMAIN_COUNT]; /* by domain; [DOMAIN_ENGINE] is NULL */
     struct engine_board *board;
     struct known_users *users;
+    struct token_checker *tokens;
+    const struct closed_sessions *closed;
     struct metrics *metrics;
     struct admission *admission;
     struct request_ids *ids;

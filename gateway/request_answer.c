@@ -129,8 +129,6 @@ static void add_status_fields(struct http_answer *answer, unsigned http_status, 
                               const char *retry_after)
 {
     answer->status = http_status;
-    if (http_status == 401)
-        answer_add(answer, "WWW-Authenticate", "Bearer");
     if (http_status == 405)
         answer_add(answer, "Allow", allow);
     if (http_status == 503 || http_status == 429)
@@ -144,6 +142,12 @@ void request_answer_body(struct request *request, unsigned http_status, const ch
     finish_with_body(request, &answer, content_type);
 }
 
+static bool has_token(const struct schema_message *schema)
+{
+    unsigned index;
+    return schema_field_by_name(schema, "token", &index) != NULL;
+}
+
 void request_answer_message(struct request *request, const struct schema_message *schema,
                             const ProtobufCMessage *message)
 {
@@ -153,6 +157,8 @@ void request_answer_message(struct request *request, const struct schema_message
     json_encode(&requests->body, schema, message);
     answer_add_fields(&answer, requests->arena, http_exchange_target(request->exchange), schema, message);
     answer_add_location(&answer, requests->arena, request->route, schema, message);
+    if (has_token(schema)) /* RFC 6749, section 5.1 */
+        answer_add(&answer, "Cache-Control", "no-store");
     if (request->replayed)
         answer_add(&answer, "Idempotent-Replayed", "true");
     finish_with_body(request, &answer, TYPE_JSON);
@@ -163,6 +169,9 @@ void request_answer_status(struct request *request, enum status status, const st
     struct requests *requests = request->requests;
     struct http_answer answer = {0};
     add_status_fields(&answer, status_row(status)->http, request->allow, request_retry_after(request));
+    if (answer.status == 401) /* RFC 6750, section 3 */
+        answer_add(&answer, "WWW-Authenticate",
+                   status == STATUS_INVALID_TOKEN ? "Bearer error=\"invalid_token\"" : "Bearer");
     text_clear(&requests->body);
     problem_encode(&requests->body, status, NULL, errors);
     finish_with_body(request, &answer, TYPE_PROBLEM);

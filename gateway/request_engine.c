@@ -1,5 +1,6 @@
 #include "gateway/request_engine.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,24 +216,54 @@ static void need_user(struct request *request, uint64_t user)
     request->unknown[request->unknown_count++] = user;
 }
 
+/* Where nobody acts yet the request itself is the key's scope: secrets aside, because the id is kept. */
+static void request_id_of_message(struct request *request, const struct schema_command *command,
+                                  const ProtobufCMessage *message, const char *key)
+{
+    struct arena *arena = request->requests->arena;
+    ProtobufCMessage *copy = arena_copy(arena, message, command->request->descriptor->sizeof_message);
+    schema_drop_secrets(command->request, copy);
+    size_t length = protobuf_c_message_get_packed_size(copy);
+    uint8_t *bytes = arena_alloc_raw(arena, length);
+    protobuf_c_message_pack(copy, bytes);
+    request_id_of_request(&request->id, command->id, bytes, length, key);
+}
+
+static void choose_id(struct request *request, const struct schema_command *command,
+                      const ProtobufCMessage *message, const char *key)
+{
+    if (key == NULL) {
+        request_ids_next(request->requests->services.ids, &request->id);
+        return;
+    }
+    request->flags = REQUEST_CLIENT_KEY;
+    if (strlen(key) >= REQUEST_LONG_KEY_CHARS)
+        request->flags |= REQUEST_LONG_KEY;
+    if (request->actor != 0)
+        request_id_of_key(&request->id, request->actor, key);
+    else
+        request_id_of_message(request, command, message, key);
+}
+
+/* The actor's name comes with the token; without one the users engine knows it. */
+static void need_actor(struct request *request)
+{
+    if (request->actor != 0 && request->actor == request->identity.user) {
+        set_actor_name(request, request->identity.name);
+        known_users_learn(request->requests->services.users, request->actor, request->identity.name);
+    } else if (request->actor != 0) {
+        need_user(request, request->actor);
+    }
+}
+
 void request_run_command(struct request *request, const ProtobufCMessage *message, const char *key)
 {
     struct requests *requests = request->requests;
     const struct route *route = request->route;
     const struct schema_command *command = &schema_commands[route->command];
+    choose_id(request, command, message, key);
     pack(&requests->packed, message);
-    if (key == NULL) {
-        request_ids_next(requests->services.ids, &request->id);
-    } else {
-        request->flags = REQUEST_CLIENT_KEY;
-        if (request->actor != 0)
-            request_id_of_key(&request->id, request->actor, key);
-        else
-            request_id_of_request(&request->id, command->id, (const uint8_t *)requests->packed.bytes,
-                                  requests->packed.length, key);
-    }
-    if (request->actor != 0)
-        need_user(request, request->actor);
+    need_actor(request);
     for (size_t i = 0; i < ROUTE_USERS_MAX && route->users[i] != NULL; i++) {
         uint64_t user;
         if (message_u64(command->request, message, route->users[i], &user))
@@ -245,6 +276,8 @@ void request_run_command(struct request *request, const ProtobufCMessage *messag
     touch_actor(request);
     send_command(request, route->command, &request->id, requests->packed.bytes, requests->packed.length,
                  on_reply);
+    if (schema_has_secrets(command->request))
+        sodium_memzero(requests->packed.bytes, requests->packed.capacity);
 }
 
 static void on_told(void *arg, const struct engine_reply *reply)

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "common/arena.h"
+#include "gateway/auth.h"
 #include "gateway/client_address.h"
 #include "gateway/json_encode.h"
 #include "gateway/login_guard.h"
@@ -36,6 +37,7 @@ struct request {
     struct rate_verdict rate;
     uint64_t retry_after_s; /* 0: no limit was met */
     struct login_attempt login;
+    struct identity identity; /* by its token */
 
     /* The frame to the engine. */
     uint64_t actor;

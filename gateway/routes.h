@@ -16,7 +16,7 @@
 /* Who may: the rule of the route. In open mode, without a token, the actor is whom the request names. */
 enum route_auth {
     ROUTE_PUBLIC, /* anybody */
-    ROUTE_ACTOR,  /* a user: the request's actor field */
+    ROUTE_ACTOR,  /* a user: the request's actor field, or the token's where it has none */
     ROUTE_SELF,   /* only the user that the path names */
     ROUTE_PAIR,   /* only one of the two that the path names */
 };
@@ -29,10 +29,8 @@ enum route_guard {
 };
 
 enum route_kind {
-    ROUTE_COMMAND,     /* a command of an engine */
-    ROUTE_LOCAL,       /* answered by the worker */
-    ROUTE_UNAVAILABLE, /* its place is kept: validates, then 400 not_supported (401 where a token is needed)
-                        */
+    ROUTE_COMMAND, /* a command of an engine */
+    ROUTE_LOCAL,   /* answered by the worker */
 };
 
 /* Which limit counts the request (rate_limit.h). */

@@ -34,6 +34,8 @@ struct worker {
     struct rates *rates;
     struct admission *admission;
     struct known_users *users;
+    struct closed_sessions *closed;
+    struct token_checker *tokens;
     struct engine_links *links;
     struct requests *requests;
     struct http_server *http;
@@ -140,6 +142,8 @@ static struct request_services services_of(struct worker *worker)
         .options = worker->options,
         .board = engine_links_board(worker->links),
         .users = worker->users,
+        .tokens = worker->tokens,
+        .closed = worker->closed,
         .metrics = worker->metrics,
         .admission = worker->admission,
         .ids = &worker->ids,
@@ -166,7 +170,10 @@ static void worker_open(struct worker *worker)
     worker->rates = rates_open(options, (int)options->limits_fd);
     worker->admission = admission_new(worker->metrics);
     worker->users = known_users_new();
-    worker->links = engine_links_open(options->port_base, &worker->key, &worker->ids, worker->metrics);
+    worker->closed = closed_sessions_open((int)options->closed_fd);
+    worker->tokens = token_checker_new(options->token_keys);
+    worker->links =
+        engine_links_open(options->port_base, &worker->key, &worker->ids, worker->metrics, worker->closed);
     struct request_services services = services_of(worker);
     worker->requests = requests_new(&services);
     requests_hooks(worker->requests, &hooks);
@@ -191,6 +198,8 @@ static void worker_close(struct worker *worker)
     known_users_free(worker->users);
     rates_close(worker->rates);
     admission_free(worker->admission);
+    token_checker_free(worker->tokens);
+    closed_sessions_close(worker->closed);
     metrics_close(worker->metrics);
     for (size_t i = 0; i < ARRAY_LEN(events); i++)
         if (events[i] != NULL)

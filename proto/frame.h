@@ -19,18 +19,20 @@
 
 #include "common/attributes.h"
 
-#define BATCH_HEADER_BYTES   48
-#define REQUEST_HEADER_BYTES 72
-#define REPLY_HEADER_BYTES   24
-#define REQUEST_ID_BYTES     16
-#define ACTOR_NAME_MAX       20
-#define MAC_KEY_BYTES        32
+#define BATCH_HEADER_BYTES     48
+#define REQUEST_HEADER_BYTES   72
+#define REPLY_HEADER_BYTES     24
+#define REQUEST_ID_BYTES       16
+#define ACTOR_NAME_MAX         20
+#define MAC_KEY_BYTES          32
+#define REQUEST_LONG_KEY_CHARS 22 /* 128 bits in base64 */
 
 enum batch_kind { BATCH_REQUEST = 1, BATCH_REPLY = 2 };
 
 enum request_flags {
     REQUEST_CLIENT_KEY = 1, /* the request id was made from the client's Idempotency-Key */
     REQUEST_RETRY = 2,      /* it was with an engine that died: may have been decided */
+    REQUEST_LONG_KEY = 4,   /* that key is long enough that nobody guesses it (REQUEST_LONG_KEY_CHARS) */
 };
 enum reply_flags {
     REPLY_REPLAYED = 1, /* the stored first answer */

@@ -19,6 +19,22 @@ const struct schema_message *schema_event_by_type(uint32_t type)
     return NULL;
 }
 
+bool schema_has_secrets(const struct schema_message *schema)
+{
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
+        if (schema->fields[i].secret)
+            return true;
+    return false;
+}
+
+void schema_drop_secrets(const struct schema_message *schema, ProtobufCMessage *message)
+{
+    static const char *const none = NULL;
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
+        if (schema->fields[i].secret)
+            memcpy((char *)message + schema->descriptor->fields[i].offset, &none, sizeof(none));
+}
+
 const struct schema_field *schema_field_by_name(const struct schema_message *message, const char *name,
                                                 unsigned *index)
 {

@@ -27,6 +27,8 @@
     X(12, INVALID_CURSOR, 400, "invalid_cursor", "after", "is not a cursor of this list")                    \
     X(20, USER_NOT_FOUND, 404, "user_not_found", NULL, "no such user")                                       \
     X(21, USERNAME_TAKEN, 409, "username_taken", "username", "this username is taken")                       \
+    X(27, INVALID_CREDENTIALS, 401, "invalid_credentials", NULL, "no such user, or not this password")       \
+    X(28, WRONG_PASSWORD, 403, "wrong_password", "old_password", "is not the password that is set")          \
     X(30, SUBREDDIT_NOT_FOUND, 404, "subreddit_not_found", NULL, "no such subreddit")                        \
     X(31, SUBREDDIT_EXISTS, 409, "subreddit_exists", "name", "a subreddit of this name exists")              \
     X(32, ALREADY_MEMBER, 409, "already_member", NULL, "the user is a member already")                       \
@@ -69,6 +71,8 @@
     X(118, VERSION_NOT_SUPPORTED, 505, "http_version_not_supported", NULL,                                   \
       "HTTP/1.0 and HTTP/1.1 are understood")                                                                \
     X(119, REPLY_TOO_LARGE, 503, "reply_too_large", NULL, "the answer does not fit; ask for fewer")          \
+    X(125, SESSIONS_UNKNOWN, 503, "sessions_unknown", NULL,                                                  \
+      "it is not known now whether this token was ended; try again")                                         \
     X(140, RATE_LIMITED, 429, "rate_limited", NULL, "too many requests; see Retry-After")                    \
     X(141, TOO_MANY_FAILURES, 429, "too_many_failures", NULL,                                                \
       "too many wrong passwords; the next may be tried after Retry-After")

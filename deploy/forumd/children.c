@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "common/fatal.h"
+#include "deploy/state/state_dir.h"
 #include "proto/domains.h"
+#include "proto/token_keys.h"
 
 #define ARGUMENTS_MAX 64
 #define NUMBER_BYTES  24
@@ -19,6 +21,7 @@ struct arguments {
     const char *argv[ARGUMENTS_MAX];
     size_t count;
     char numbers[ARGUMENTS_MAX][NUMBER_BYTES];
+    char program[PATH_MAX], mac_key[PATH_MAX];
 };
 
 static void add(struct arguments *arguments, const char *word)
@@ -76,20 +79,39 @@ static struct child *add_child(struct supervisor *supervisor, const struct launc
     return supervisor_add(supervisor, &spec);
 }
 
-static void add_engine(struct supervisor *supervisor, const struct launcher_options *options,
-                       const char *key_path, enum domain_id domain)
+/* What each engine and password process is told. */
+static void add_engined(struct arguments *arguments, const struct launcher_options *options, const char *name)
 {
-    char path[PATH_MAX];
-    beside(path, sizeof(path), "forumd-engined");
+    beside(arguments->program, PATH_MAX, "forumd-engined");
+    state_dir_path(options->state_dir, "mac.key", arguments->mac_key, PATH_MAX);
+    add(arguments, arguments->program);
+    add(arguments, name);
+    add_flag(arguments, "--state-dir", options->state_dir);
+    add_flag(arguments, "--mac-key", arguments->mac_key);
+    add_number(arguments, "--port-base", options->port_base);
+    add_flag(arguments, "--log-level", launcher_log_levels[options->log_level]);
+}
+
+static void add_engine(struct supervisor *supervisor, const struct launcher_options *options,
+                       enum domain_id domain)
+{
     struct arguments arguments = {.count = 0};
-    add(&arguments, path);
-    add(&arguments, domain_name(domain));
-    add_flag(&arguments, "--state-dir", options->state_dir);
-    add_number(&arguments, "--port-base", options->port_base);
-    add_flag(&arguments, "--mac-key", key_path);
-    add_flag(&arguments, "--log-level", launcher_log_levels[options->log_level]);
+    add_engined(&arguments, options, domain_name(domain));
+    if (domain == DOMAIN_USERS)
+        add_number(&arguments, "--password-processes", options->password_processes);
     /* A kill loses nothing, and even a frozen engine must not keep its lock from the next launcher's. */
     (void)add_child(supervisor, options, domain_name(domain), &arguments, STOP_ENGINES_RANK, SIGKILL);
+}
+
+static void add_password_process(struct supervisor *supervisor, const struct launcher_options *options,
+                                 unsigned member)
+{
+    char name[32];
+    struct arguments arguments = {.count = 0};
+    add_engined(&arguments, options, domain_name(DOMAIN_PASSWORDS));
+    add_number(&arguments, "--member", member);
+    snprintf(name, sizeof(name), "%s %u", domain_name(DOMAIN_PASSWORDS), member + 1);
+    (void)add_child(supervisor, options, name, &arguments, STOP_ENGINES_RANK, SIGKILL);
 }
 
 static bool access_log_on(const struct launcher_options *options)
@@ -98,18 +120,20 @@ static bool access_log_on(const struct launcher_options *options)
            (options->access_log == ACCESS_LOG_AUTO && isatty(STDERR_FILENO));
 }
 
-static struct child *add_gateway(struct supervisor *supervisor, const struct launcher_options *options,
-                                 const char *key_path)
+static struct child *add_gateway(struct supervisor *supervisor, const struct launcher_options *options)
 {
-    char path[PATH_MAX];
-    beside(path, sizeof(path), "forumd-gateway");
+    char token_keys[PATH_MAX];
     struct arguments arguments = {.count = 0};
-    add(&arguments, path);
+    beside(arguments.program, PATH_MAX, "forumd-gateway");
+    state_dir_path(options->state_dir, "mac.key", arguments.mac_key, PATH_MAX);
+    state_dir_path(options->state_dir, TOKEN_PUBLIC_FILE, token_keys, sizeof(token_keys));
+    add(&arguments, arguments.program);
     add_flag(&arguments, "--listen", options->listen);
     add_number(&arguments, "--workers", options->workers);
     add_flag(&arguments, "--auth", launcher_auth_modes[options->auth]);
     add_number(&arguments, "--port-base", options->port_base);
-    add_flag(&arguments, "--mac-key", key_path);
+    add_flag(&arguments, "--mac-key", arguments.mac_key);
+    add_flag(&arguments, "--token-keys", token_keys);
     add_flag(&arguments, "--log-level", launcher_log_levels[options->log_level]);
     add_flag(&arguments, "--access-log", access_log_on(options) ? "on" : "off");
     add_number(&arguments, "--deadline", options->deadline_ms);
@@ -125,10 +149,11 @@ static struct child *add_gateway(struct supervisor *supervisor, const struct lau
     return add_child(supervisor, options, "gateway", &arguments, STOP_GATEWAY_RANK, 0);
 }
 
-struct child *children_add(struct supervisor *supervisor, const struct launcher_options *options,
-                           const char *key_path)
+struct child *children_add(struct supervisor *supervisor, const struct launcher_options *options)
 {
     for (int domain = DOMAIN_FIRST; domain < DOMAIN_COUNT; domain++)
-        add_engine(supervisor, options, key_path, (enum domain_id)domain);
-    return add_gateway(supervisor, options, key_path);
+        add_engine(supervisor, options, (enum domain_id)domain);
+    for (unsigned i = 0; i < options->password_processes; i++)
+        add_password_process(supervisor, options, i);
+    return add_gateway(supervisor, options);
 }

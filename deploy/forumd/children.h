@@ -5,7 +5,6 @@
 #include "common/supervise.h"
 #include "deploy/forumd/launcher_options.h"
 
-/* Adds the six engines, then the gateway; the gateway is stopped first. Returns the gateway.
- */
-struct child *children_add(struct supervisor *supervisor, const struct launcher_options *options,
-                           const char *key_path) MUST_USE;
+/* Adds the six engines and the password processes, then the gateway, which is stopped first. Returns the
+ * gateway. */
+struct child *children_add(struct supervisor *supervisor, const struct launcher_options *options) MUST_USE;

@@ -21,6 +21,7 @@ struct launcher_options {
     /* For the gateway alone, which reads them: NULL is its default. */
     const char *limit_register, *limit_login, *limit_write, *limit_read;
     const char *login_slowdown, *trusted_proxies, *proxy_header;
+    unsigned password_processes;
 };
 
 extern const char *const launcher_auth_modes[];

@@ -19,10 +19,9 @@
 #include "common/options.h"
 #include "common/supervise.h"
 #include "deploy/forumd/children.h"
-#include "deploy/forumd/state_dir.h"
+#include "deploy/state/keys.h"
+#include "deploy/state/state_dir.h"
 #include "proto/domains.h"
-
-#define PATH_BYTES 4096
 
 const char *const launcher_auth_modes[] = {
     [LAUNCHER_AUTH_OPEN] = "open", [LAUNCHER_AUTH_REQUIRED] = "required", NULL};
@@ -56,7 +55,7 @@ static void parse(struct launcher_options *options, int argc, char **argv)
         {"access-log", OPTION_CHOICE, &options->access_log, 0, 0, access_logs, "WHEN",
          "one line per request: auto (at a terminal), on or off"},
         {"port-base", OPTION_UINT, &options->port_base, 1024, DOMAIN_PORT_BASE_MAX, NULL, "N",
-         "engines listen on 127.0.0.1, ports N + 1 to N + 6"},
+         "engines and password processes listen on 127.0.0.1, ports N + 1 to N + 10"},
         {"deadline", OPTION_UINT, &options->deadline_ms, 50, 60000, NULL, "MS", "time a request has"},
         {"hang-timeout", OPTION_UINT, &options->hang_timeout_ms, 100, 600000, NULL, "MS",
          "a process whose loop stands still that long is restarted"},
@@ -74,6 +73,8 @@ static void parse(struct launcher_options *options, int argc, char **argv)
          "addresses and networks of proxies that are believed whom they forward for"},
         {"proxy-header", OPTION_STRING, &options->proxy_header, 0, 0, NULL, "NAME",
          "where they say it: x-forwarded-for or forwarded"},
+        {"password-processes", OPTION_UINT, &options->password_processes, 1, LIMIT_PASSWORD_PROCESSES, NULL,
+         "N", "how many passwords are worked on at once, 64 MiB each"},
         {"shards", OPTION_UINT, &options->shards, 1, 1024, NULL, "N",
          "shards per domain (1; more are refused for now)"},
     };
@@ -87,15 +88,12 @@ static void check(const struct launcher_options *options)
     if (port == 0)
         fatal_exit(EXIT_USAGE, "--listen %s is not an address and port", options->listen);
     if (port >= domain_port(options->port_base, DOMAIN_FIRST) &&
-        port < domain_port(options->port_base, DOMAIN_COUNT))
+        port < domain_port(options->port_base, DOMAIN_PASSWORDS) + options->password_processes)
         fatal_exit(EXIT_CONFIG, "--listen %s takes the port of an engine (--port-base %u)", options->listen,
                    options->port_base);
     if (options->shards != 1)
         fatal_exit(EXIT_CONFIG, "--shards %u: only 1 is available yet", options->shards);
-    if (options->auth == LAUNCHER_AUTH_REQUIRED)
-        fatal_exit(EXIT_CONFIG,
-                   "--auth required is not available yet: this build has no log-in; only open is");
-    if (!listen_address_is_loopback(options->listen))
+    if (options->auth == LAUNCHER_AUTH_OPEN && !listen_address_is_loopback(options->listen))
         fatal_exit(
             EXIT_CONFIG,
             "--auth open lets anybody act as anybody: it is refused on %s, which is not a loopback address",
@@ -106,8 +104,16 @@ static void on_all_ready(void *arg)
 {
     struct launcher *launcher = arg;
     launcher->was_ready = true;
-    printf("forumd %s listening on http://%s (auth: open - anybody may act as anybody; state: %s)\n",
-           FORUMD_VERSION, launcher->options->listen, launcher->options->state_dir);
+    const struct launcher_options *options = launcher->options;
+    printf("forumd %s listening on http://%s (auth: %s; state: %s)\n", FORUMD_VERSION, options->listen,
+           options->auth == LAUNCHER_AUTH_OPEN ? "open - anybody may act as anybody"
+                                               : "required - who writes needs a token",
+           options->state_dir);
+    if (!listen_address_is_loopback(options->listen))
+        printf("WARNING: %s can be reached from other machines, and forumd speaks no TLS: unless a proxy "
+               "that does "
+               "is in front, passwords and tokens can be read on the way.\n",
+               options->listen);
     fflush(stdout);
     notify_ready(launcher->notify);
 }
@@ -165,20 +171,21 @@ int main(int argc, char **argv, char **environment)
         .hang_timeout_ms = 2000,
         .deadline_ms = LIMIT_DEADLINE_MS,
         .shards = 1,
+        .password_processes = 2,
     };
     parse(&options, argc, argv);
     log_open("forumd", (enum log_level)options.log_level);
     check(&options);
     if (sodium_init() < 0)
         fatal_exit(EXIT_OS, "libsodium cannot start");
-    char key_path[PATH_BYTES];
-    int lock_fd = state_dir_open(options.state_dir);
-    state_dir_key(options.state_dir, key_path, sizeof(key_path));
+    state_dir_make(options.state_dir);
+    int lock_fd = state_dir_lock(options.state_dir);
+    (void)keys_make(options.state_dir);
 
     struct launcher launcher = {
         .options = &options, .notify = notify_open(), .start_ms = clock_monotonic_ms()};
     struct supervisor *supervisor = launcher.supervisor = supervisor_new(on_child, &launcher);
-    launcher.gateway = children_add(supervisor, &options, key_path);
+    launcher.gateway = children_add(supervisor, &options);
     struct supervisor_hooks hooks = {
         .reload = at_a_terminal() ? NULL : on_reload,
         .turn = on_turn,

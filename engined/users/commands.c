@@ -13,13 +13,29 @@ static uint64_t next_user_id(struct users *users)
     return users->next_user_id;
 }
 
-/* 0: nobody has this name. */
-static uint64_t find_by_name(struct users *users, const char *username)
+uint64_t users_find_by_name(struct users *users, const char *username)
 {
     uint64_t user_id = 0;
     query_bind(users->id_by_name, "s", username);
     (void)query_one_u64(users->id_by_name, &user_id);
     return user_id;
+}
+
+/* *hash stays as it is when there is no password. */
+static enum status hash_password(struct context *context, const char *password, const char **hash)
+{
+    bool matches;
+    if (password == NULL)
+        return STATUS_OK;
+    switch (context_password(context, &(struct password_check){.new_password = password}, &matches, hash)) {
+    case PASSWORD_PENDING:
+        return STATUS_DEFERRED;
+    case PASSWORD_REFUSED:
+        return STATUS_OVERLOADED;
+    case PASSWORD_READY:
+        break;
+    }
+    return *hash != NULL ? STATUS_OK : STATUS_OVERLOADED;
 }
 
 enum status users_create(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
@@ -28,14 +44,20 @@ enum status users_create(struct context *context, const ProtobufCMessage *messag
     struct users *users = context->state;
     if (request->username == NULL)
         return STATUS_BAD_FRAME;
-    if (find_by_name(users, request->username) != 0)
+    if (users_find_by_name(users, request->username) != 0)
         return STATUS_USERNAME_TAKEN;
+    const char *hash = NULL;
+    enum status status = hash_password(context, request->password, &hash);
+    if (status != STATUS_OK)
+        return status;
     Pb__UserCreated event = PB__USER_CREATED__INIT;
     event.has_user_id = event.has_created_at = true;
     event.user_id = next_user_id(users);
     event.created_at = context->now_ms;
     event.username = request->username;
     context_emit(context, &event.base);
+    if (hash != NULL)
+        users_set_credential(users, event.user_id, hash);
     presence_touch(users->presence, event.user_id, context->now_ms);
 
     Pb__UserRegistered *registered = arena_alloc_raw(context->arena, sizeof(*registered));
@@ -77,7 +99,7 @@ enum status users_get_by_name(struct context *context, const ProtobufCMessage *m
     const Pb__UsersGetByName *request = (const Pb__UsersGetByName *)message;
     if (request->username == NULL)
         return STATUS_BAD_FRAME;
-    uint64_t user_id = find_by_name(context->state, request->username);
+    uint64_t user_id = users_find_by_name(context->state, request->username);
     return user_id != 0 ? reply_profile(context, user_id, reply) : STATUS_USER_NOT_FOUND;
 }
 
@@ -87,8 +109,7 @@ enum status users_get(struct context *context, const ProtobufCMessage *message, 
     return reply_profile(context, request->user_id, reply);
 }
 
-/* NULL: no such user. */
-static char *find_name(struct users *users, uint64_t user_id, struct arena *arena)
+char *users_find_name(struct users *users, uint64_t user_id, struct arena *arena)
 {
     query_bind(users->get, "u", user_id);
     char *name = query_row(users->get) ? query_text(users->get, 0, arena) : NULL;
@@ -99,7 +120,7 @@ static char *find_name(struct users *users, uint64_t user_id, struct arena *aren
 enum status users_get_key(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
 {
     const Pb__UsersGet *request = (const Pb__UsersGet *)message;
-    char *username = find_name(context->state, request->user_id, context->arena);
+    char *username = users_find_name(context->state, request->user_id, context->arena);
     if (username == NULL)
         return STATUS_USER_NOT_FOUND;
     Pb__UserKey *key = arena_alloc_raw(context->arena, sizeof(*key));
@@ -120,7 +141,7 @@ enum status users_resolve(struct context *context, const ProtobufCMessage *messa
     resolved->user_ids = arena_alloc_raw(arena, request->n_user_ids * sizeof(resolved->user_ids[0]));
     resolved->usernames = arena_alloc_raw(arena, request->n_user_ids * sizeof(resolved->usernames[0]));
     for (size_t i = 0; i < request->n_user_ids; i++) {
-        char *username = find_name(context->state, request->user_ids[i], arena);
+        char *username = users_find_name(context->state, request->user_ids[i], arena);
         if (username == NULL)
             continue;
         resolved->user_ids[resolved->n_user_ids++] = request->user_ids[i];

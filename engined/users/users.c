@@ -6,11 +6,14 @@
 #include "engined/users/commands.h"
 #include "engined/users/users_state.h"
 
-extern const char engine_schema_sql[], engine_timelines_sql[], users_schema_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], users_schema_sql[], users_accounts_sql[];
 
 /* proto/users.proto, proto/posts.proto, proto/comments.proto */
 enum {
     EVENT_USER_CREATED = 0x0101,
+    EVENT_USER_SESSION_OPENED = 0x0107,
+    EVENT_USER_SESSIONS_CLOSED = 0x0108,
+    EVENT_USER_PASSWORD_CHANGED = 0x0109,
     EVENT_POST_VOTE_CHANGED = 0x0302,
     EVENT_COMMENT_VOTE_CHANGED = 0x0402,
 };
@@ -37,12 +40,33 @@ static void prepare(struct users *users, struct store *store)
     users->comment_karma_forget = store_prepare(store, "DELETE FROM karma_from_comments");
 }
 
+static void prepare_accounts(struct users *users, struct store *store)
+{
+    users->sessions_get =
+        store_prepare(store, "SELECT sessions, closed_upto, closed_except FROM users WHERE user_id = ?1");
+    users->session_opened = store_prepare(store, "UPDATE users SET sessions = ?2 WHERE user_id = ?1");
+    users->sessions_closed =
+        store_prepare(store, "UPDATE users SET closed_upto = ?2, closed_except = ?3 WHERE user_id = ?1");
+    users->session_close = store_prepare(
+        store, "INSERT OR IGNORE INTO closed_sessions (user_id, session, closed_at) VALUES (?1, ?2, ?3)");
+    users->session_closed_get =
+        store_prepare(store, "SELECT 1 FROM closed_sessions WHERE user_id = ?1 AND session = ?2");
+    users->sessions_forget_upto = store_prepare(
+        store, "DELETE FROM closed_sessions WHERE user_id = ?1 AND session <= ?2 AND session <> ?3");
+    users->sessions_forget_old = store_prepare(store, "DELETE FROM closed_sessions WHERE closed_at < ?1");
+    users->closed_clear = store_prepare(store, "DELETE FROM closed_sessions");
+    users->credential_get = store_prepare(store, "SELECT hash FROM credentials WHERE user_id = ?1");
+    users->credential_put =
+        store_prepare(store, "INSERT OR REPLACE INTO credentials (user_id, hash) VALUES (?1, ?2)");
+}
+
 static void *users_open(struct store *store)
 {
     struct users *users = xcalloc(1, sizeof(*users));
     users->store = store;
     users->presence = presence_new();
     prepare(users, store);
+    prepare_accounts(users, store);
     return users;
 }
 
@@ -64,10 +88,12 @@ static void users_clear(void *state)
 {
     struct users *users = state;
     query_run(users->clear);
+    query_run(users->closed_clear);
     users->next_user_id = 0;
 }
 
-static const char *const migrations[] = {engine_schema_sql, users_schema_sql, engine_timelines_sql};
+static const char *const migrations[] = {engine_schema_sql, users_schema_sql, engine_timelines_sql,
+                                         users_accounts_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},
@@ -77,6 +103,16 @@ static const struct command_row commands[] = {
 
 static const struct event_row events[] = {
     {EVENT_USER_CREATED, users_apply_created},
+    {EVENT_USER_SESSION_OPENED, users_apply_session_opened},
+    {EVENT_USER_SESSIONS_CLOSED, users_apply_sessions_closed},
+    {EVENT_USER_PASSWORD_CHANGED, users_apply_password_changed},
+};
+
+static const struct completion_row completions[] = {
+    {COMMAND_ID_users_create, users_complete_registered},
+    {COMMAND_ID_users_login, users_complete_session},
+    {COMMAND_ID_users_set_password, users_complete_password},
+    {COMMAND_ID_users_renew, users_complete_session},
 };
 
 static const uint32_t post_events[] = {EVENT_POST_VOTE_CHANGED};
@@ -94,6 +130,8 @@ const struct domain users_domain = {
     .sync = STORE_SYNC_FULL,
     .commands = commands,
     .command_count = ARRAY_LEN(commands),
+    .completions = completions,
+    .completion_count = ARRAY_LEN(completions),
     .events = events,
     .event_count = ARRAY_LEN(events),
     .follows = follows,

@@ -115,8 +115,9 @@ static void print_field(FILE *out, const Field *field)
     fprintf(out,
             ",\n     .required = %d, .trim = %d, .actor = %d, .refused = %d, .omit = %d, .cursor = %d, "
             ".empty_is_absent = %d, "
-            ".internal = %d},\n",
-            r->required, r->trim, r->actor, r->refused, r->omit, r->cursor, r->empty_is_absent, r->internal);
+            ".internal = %d, .secret = %d},\n",
+            r->required, r->trim, r->actor, r->refused, r->omit, r->cursor, r->empty_is_absent, r->internal,
+            r->secret);
     if (rule != NULL)
         pb__field_rule__free_unpacked(rule, NULL);
 }

@@ -31,6 +31,27 @@ const char *make_user_named(const struct forum *forum, const char *name)
     return created(forum_post(forum, "/api/auth/register", json_body("{'username':'%s'}", name)), "user_id");
 }
 
+const char *make_bearer(const char *token)
+{
+    return keep_format("Authorization: Bearer %s\r\n", token);
+}
+
+struct made_user make_account_named(const struct forum *forum, const char *name, const char *password)
+{
+    const char *more = password ? json_body(",'password':%s", json_quote(password)) : "";
+    const struct reply *reply =
+        forum_post(forum, "/api/auth/register", json_body("{'username':'%s'%s}", name, more));
+    struct made_user user = {
+        .id = created(reply, "user_id"), .name = name, .token = json_text(reply, "token")};
+    user.headers = make_bearer(user.token);
+    return user;
+}
+
+struct made_user make_account(const struct forum *forum, const char *password)
+{
+    return make_account_named(forum, make_name("u"), password);
+}
+
 const char *make_user(const struct forum *forum)
 {
     return make_user_named(forum, make_name("u"));

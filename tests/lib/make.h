@@ -9,6 +9,15 @@
 const char *make_name(const char *prefix) MUST_USE;
 
 const char *make_user(const struct forum *forum); /* of a name of its own */
+/* With a token; `password` NULL: without one. */
+struct made_user {
+    const char *id, *name, *token;
+    const char *headers; /* "Authorization: Bearer ...\r\n" */
+};
+struct made_user make_account(const struct forum *forum, const char *password) MUST_USE;
+struct made_user make_account_named(const struct forum *forum, const char *name,
+                                    const char *password) MUST_USE;
+const char *make_bearer(const char *token) MUST_USE; /* that header line */
 const char *make_user_named(const struct forum *forum, const char *name);
 const char *make_subreddit(const struct forum *forum, const char *creator);
 const char *make_subreddit_named(const struct forum *forum, const char *creator, const char *name);

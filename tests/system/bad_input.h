@@ -11,7 +11,7 @@ struct bad_field {
     const char *name;
     enum bad_kind kind;
     const char *valid; /* NULL: left out of the right request */
-    bool required;
+    bool required, any_length;
     unsigned min, max;        /* characters; of a number, its value */
     const char *const *wrong; /* texts with bad characters, NULL-terminated */
     const char *missing;      /* an id of that kind that nothing has; NULL: another rule answers first */
@@ -31,8 +31,10 @@ struct bad_route {
     const char *pattern;                 /* the path with one %s for a malformed id; NULL: none in it */
     struct bad_path missing[BAD_PATHS];  /* 404s */
     struct bad_field fields[BAD_FIELDS]; /* of the body (POST), of the query (GET) */
-    bool unavailable;                    /* keeps its place; answers 400 or 401 whatever it gets */
+    bool token;                          /* needs the token of user_1, even in open mode */
 };
+
+#define BAD_PASSWORD "correct horse battery" /* user_1's */
 
 extern const struct bad_route bad_routes[];
 extern const size_t bad_route_count;

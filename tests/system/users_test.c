@@ -18,7 +18,6 @@ static void attach(void)
 TestSuite(register, .init = attach);
 TestSuite(profile, .init = attach);
 TestSuite(written, .init = attach);
-TestSuite(unavailable, .init = attach);
 
 static struct reply *sign_up(const char *body)
 {
@@ -74,10 +73,9 @@ Test(register, ignores_unknown_fields_and_absent_ones_that_are_null)
     cr_assert(!json_has(reply, "shoe_size"));
 }
 
-Test(register, refuses_what_needs_passwords_and_keys_plainly)
+Test(register, refuses_what_needs_keys_plainly)
 {
-    static const char *const fields[] = {"\"password\":\"long enough, really\"", "\"public_key\":\"QUJD\"",
-                                         "\"key_algorithm\":\"ED25519\""};
+    static const char *const fields[] = {"\"public_key\":\"QUJD\"", "\"key_algorithm\":\"ED25519\""};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         const char *name = make_name("d");
         struct reply *reply = sign_up(json_body("{'username':'%s',%s}", name, fields[i]));
@@ -228,23 +226,6 @@ Test(written, is_an_empty_list_for_a_new_user_and_404_for_nobody)
     CHECK_PROBLEM(forum_get(forum, "/api/users/user_999999/comments"), 404, "user_not_found");
     CHECK_PROBLEM(forum_get(forum, "/api/users/%s/posts?limit=0", id), 400, "invalid_fields");
     CHECK_PROBLEM(forum_get(forum, "/api/users/%s/comments?limit=101", id), 400, "invalid_fields");
-}
-
-Test(unavailable, routes_of_passwords_and_tokens_say_so)
-{
-    static const struct {
-        const char *path, *body;
-    } calls[] = {
-        {"/api/auth/login", "{\"username\":\"someone\",\"password\":\"0123456789\"}"},
-        {"/api/auth/logout", "{}"},
-        {"/api/auth/password", "{\"new_password\":\"0123456789\"}"},
-        {"/api/auth/renew", "{}"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-        struct reply *reply = forum_post(forum, calls[i].path, calls[i].body);
-        cr_assert(reply->status == 400 || reply->status == 401, "%s", http_describe(reply));
-        CHECK_PROBLEM(reply, reply->status, NULL);
-    }
 }
 
 int main(int argc, char **argv)

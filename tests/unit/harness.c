@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "engined/engine.h"
+#include "engined/password_hash.h"
 #include "engined/store.h"
 #include "proto/engine.pb-c.h"
 #include "proto/schema_commands.h"
@@ -47,6 +48,10 @@ struct harness {
     const struct domain *domain;
     char dir[64];
     struct mac_key key;
+    struct token_secret_key token_key;
+    struct token_public_keys token_keys;
+    unsigned passwords_asked;
+    bool passwords_away;
     struct engine *engine;
     struct engine_time now;
     uint64_t next_id;
@@ -116,10 +121,24 @@ static void on_ask(void *arg, struct ask ask, enum domain_id to, const uint8_t *
     asked->payload = arena_copy(h->arena, asked->frame.payload, asked->frame.length);
 }
 
+static bool on_sign(void *arg, struct token *token, char *text)
+{
+    struct harness *h = arg;
+    token_sign(token, &h->token_key, text);
+    return true;
+}
+
 static void open_engine(struct harness *h)
 {
     struct engine_options options = {
-        .state_dir = h->dir, .key = h->key, .run = 4711 + h->next_id, .start_ms = h->now.monotonic_ms};
+        .state_dir = h->dir,
+        .key = h->key,
+        .run = 4711 + h->next_id,
+        .start_ms = h->now.monotonic_ms,
+        .password_processes = 2,
+        .sign = on_sign,
+        .sign_arg = h,
+    };
     struct engine_io io = {.answer = on_answer, .drop = on_drop, .ask = on_ask, .arg = h};
     memset(h->asked, 0, sizeof(h->asked));
     h->engine = engine_open(h->domain, &options, &io);
@@ -137,6 +156,8 @@ struct harness *harness_open(const struct domain *domain)
     h->deadline_ms = LIMIT_DEADLINE_MS;
     h->next_id = 1;
     h->arena = arena_new();
+    token_keys_generate(&h->token_key, &h->token_keys.rows[0]);
+    h->token_keys.count = 1;
     h->sources = xcalloc(DOMAIN_COUNT, sizeof(h->sources[0]));
     for (int i = 0; i < DOMAIN_COUNT; i++)
         h->sources[i].log_id = 100 + (uint64_t)i;
@@ -265,6 +286,20 @@ static bool answer_pull(struct harness *h, struct asked *asked)
     return true;
 }
 
+static bool answer_password(struct harness *h, struct asked *asked)
+{
+    char new_hash[PASSWORD_HASH_MAX];
+    Pb__PasswordsChecked reply;
+    Pb__PasswordsCheck *request =
+        pb__passwords_check__unpack(arena_allocator(h->arena), asked->frame.length, asked->payload);
+    if (h->passwords_away)
+        return false;
+    ensure(request != NULL && password_hash_answer(request, new_hash, &reply));
+    h->passwords_asked++;
+    send_answer(h, asked, &reply.base);
+    return true;
+}
+
 static bool answer_one(struct harness *h, struct asked *asked)
 {
     if (!asked->open)
@@ -275,6 +310,8 @@ static bool answer_one(struct harness *h, struct asked *asked)
     }
     if (asked->ask.kind == ASK_PULL)
         return answer_pull(h, asked);
+    if (asked->ask.kind == ASK_PASSWORD)
+        return answer_password(h, asked);
     Pb__EventsHeadAnswer head = PB__EVENTS_HEAD_ANSWER__INIT;
     head.has_log_id = head.has_head_seq = 1;
     head.log_id = h->sources[asked->to].log_id;
@@ -409,6 +446,27 @@ void harness_restart(struct harness *h)
     engine_close(h->engine);
     h->next_id += 1000;
     open_engine(h);
+}
+
+bool harness_token(struct harness *h, const char *text, struct token *token)
+{
+    return text != NULL &&
+           token_open(text, strlen(text), &h->token_keys, h->now.wall_ms, token) == TOKEN_FINE;
+}
+
+unsigned harness_passwords_asked(const struct harness *h)
+{
+    return h->passwords_asked;
+}
+
+void harness_passwords_away(struct harness *h, bool away)
+{
+    h->passwords_away = away;
+}
+
+const char *harness_directory(const struct harness *h)
+{
+    return h->dir;
 }
 
 uint64_t harness_head_seq(struct harness *h)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "engined/domain.h"
+#include "proto/token.h"
 
 struct harness;
 
@@ -53,3 +54,10 @@ bool harness_drops(struct harness *harness, const uint8_t *bytes, size_t length)
 uint64_t harness_rows(struct harness *harness, const char *table);
 /* Events in the engine's own log. */
 uint64_t harness_head_seq(struct harness *harness);
+
+/* The token's content; false: it is none of this engine, or has expired. */
+bool harness_token(struct harness *harness, const char *text, struct token *token);
+/* The password processes, played by the harness: how often they were asked; whether they answer. */
+unsigned harness_passwords_asked(const struct harness *harness);
+void harness_passwords_away(struct harness *harness, bool away);
+const char *harness_directory(const struct harness *harness); /* where the engine's file is */

@@ -149,8 +149,7 @@ Test(openapi, every_route_is_there_and_nothing_else)
         char success[8];
         snprintf(success, sizeof(success), "%u", routes[i].success);
         cr_expect_str_eq(json_object_get_string(at(operation, "summary")), routes[i].summary);
-        cr_expect_eq(at(at(operation, "responses"), success) != NULL, routes[i].kind != ROUTE_UNAVAILABLE,
-                     "%s", routes[i].path);
+        cr_expect_not_null(at(at(operation, "responses"), success), "%s", routes[i].path);
         cr_expect_eq(at(operation, "requestBody") != NULL, strcmp(routes[i].method, "POST") == 0);
     }
 }
@@ -208,7 +207,7 @@ Test(openapi, says_of_a_body_what_the_decoder_demands)
         struct decode_input input = {
             .schema = schema_commands[routes[i].command].request, .body = "{}", .body_length = 2};
         enum status status = json_decode(&input, arena, &message, &errors);
-        cr_assert_eq(status, STATUS_INVALID_FIELDS, "%s", routes[i].path);
+        cr_assert_eq(status, errors.count > 0 ? STATUS_INVALID_FIELDS : STATUS_OK, "%s", routes[i].path);
         size_t in_body = 0;
         for (size_t e = 0; e < errors.count; e++) {
             char param[64];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "gateway/auth.h"
 #include "gateway/compose.h"
 #include "gateway/message_fields.h"
 #include "gateway/routes.h"
@@ -112,8 +113,9 @@ Test(routes, prefer_a_literal_path_to_a_parameter)
 static bool command_is_internal(size_t index)
 {
     static const enum command_index internal[] = {
-        CMD_engine_ping, CMD_engine_collect,     CMD_engine_pull,       CMD_engine_head,   CMD_users_resolve,
-        CMD_users_touch, CMD_subreddits_resolve, CMD_subreddits_joined, CMD_posts_resolve, CMD_posts_multiget,
+        CMD_engine_ping,       CMD_engine_collect, CMD_engine_pull,     CMD_engine_head,
+        CMD_users_resolve,     CMD_users_touch,    CMD_passwords_check, CMD_subreddits_resolve,
+        CMD_subreddits_joined, CMD_posts_resolve,  CMD_posts_multiget,
     };
     for (size_t i = 0; i < sizeof(internal) / sizeof(internal[0]); i++)
         if (internal[i] == index)
@@ -183,13 +185,18 @@ Test(routes, say_where_each_thing_made_is_found)
 Test(routes, know_who_acts_in_every_write)
 {
     for (size_t i = 0; i < route_count; i++) {
-        if (routes[i].kind != ROUTE_COMMAND || routes[i].command == CMD_users_create)
+        if (routes[i].kind != ROUTE_COMMAND || routes[i].command == CMD_users_create ||
+            routes[i].command == CMD_users_login)
             continue;
-        if (schema_commands[routes[i].command].kind == COMMAND_WRITE) {
+        unsigned index;
+        const struct schema_command *command = &schema_commands[routes[i].command];
+        if (command->kind == COMMAND_WRITE) {
             cr_expect_neq(routes[i].auth, ROUTE_PUBLIC, "%s", routes[i].path);
-            cr_expect_not_null(message_actor_field(schema_commands[routes[i].command].request), "%s",
-                               routes[i].path);
+            cr_expect(message_actor_field(command->request) != NULL || auth_needs_token(&routes[i]), "%s",
+                      routes[i].path);
         }
+        if (schema_field_by_name(command->request, "session", &index) != NULL)
+            cr_expect(auth_needs_token(&routes[i]), "%s", routes[i].path);
     }
 }
 

@@ -108,7 +108,11 @@ Test(users_create, answers_with_the_new_user_and_counts_ids_from_one_without_gap
     cr_assert_eq(ann->created_at, harness_now_ms(harness));
     cr_assert_null(ann->public_key);
     cr_assert_null(ann->key_algorithm);
-    cr_assert_null(ann->token);
+    struct token token;
+    cr_assert(harness_token(harness, ann->token, &token));
+    cr_assert(token.user_id == 1 && token.session == 1 &&
+              token.expires_ms == token.issued_ms + TOKEN_LIFE_MS);
+    cr_assert_str_eq(token.name, "Ann_1");
     cr_assert_eq(create_status(harness, "ann_1", NULL), STATUS_USERNAME_TAKEN);
     cr_assert_eq(create(harness, "bob")->user_id, 2);
     harness_close(harness);

@@ -18,10 +18,15 @@ const plan = [
   { id: "get_openapi_json" },
   { id: "post_auth_register", body: () => ({ username: `walk_a_${run}` }), save: (made, got) => (made.a = got.user_id) },
   { id: "post_auth_register", body: () => ({ username: `walk_b_${run}` }), save: (made, got) => (made.b = got.user_id) },
-  { id: "post_auth_login", body: () => ({}) },
-  { id: "post_auth_logout", body: () => ({}) },
-  { id: "post_auth_password", body: () => ({}) },
-  { id: "post_auth_renew", body: () => ({}) },
+  {
+    id: "post_auth_register",
+    body: () => ({ username: `walk_c_${run}`, password: "long enough" }),
+    save: (made, got) => (made.token = got.token),
+  },
+  { id: "post_auth_password", token: true, body: () => ({ old_password: "long enough", new_password: "longer than that" }) },
+  { id: "post_auth_renew", token: true, body: () => ({}), save: (made, got) => (made.token = got.token) },
+  { id: "post_auth_login", body: () => ({ username: `walk_c_${run}`, password: "longer than that" }) },
+  { id: "post_auth_logout", token: true, body: () => ({ all: true }) },
   {
     id: "post_subreddits_create",
     body: (made) => ({ name: `walk_${run}`, description: "w\u00e4lk \u{1f600}", creator_id: made.a }),
@@ -222,7 +227,8 @@ class Walk {
     const body = step.body?.(this.made);
     const success = Object.keys(entry.operation.responses).find((status) => /^2/.test(status));
     this.checkRequest(what, entry, query, body);
-    const answer = await this.send(entry, { path, query, body: body && JSON.stringify(body) });
+    const headers = step.token ? { Authorization: `Bearer ${this.made.token}` } : {};
+    const answer = await this.send(entry, { path, query, body: body && JSON.stringify(body), headers });
     const got = this.check(what, entry.operation, answer);
     if (success && String(answer.status) !== success)
       return this.fail(what, `status ${answer.status}, not ${success}: ${answer.text.slice(0, 300)}`);

@@ -1,0 +1,18 @@
+/* The state directory: made if missing, locked against a second launcher. */
+#pragma once
+
+#include <stddef.h>
+
+#include "common/attributes.h"
+
+/* "DIR/NAME"; exits if that does not fit. */
+void state_dir_path(const char *dir, const char *name, char *out, size_t size);
+
+/* Syncs a directory: a name is safe only when its directory is. */
+void state_dir_sync(const char *dir);
+
+/* Makes the directory (0700) unless it is there. Exits with one clear line on trouble. */
+void state_dir_make(const char *dir);
+/* Takes its lock, held as long as the process lives. Exits: EXIT_UNAVAILABLE when another launcher has it.
+ * Returns the lock's descriptor. */
+int state_dir_lock(const char *dir) MUST_USE;

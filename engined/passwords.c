@@ -1,0 +1,168 @@
+#include "engined/passwords.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/arena.h"
+#include "common/clock.h"
+#include "common/fatal.h"
+#include "common/lifeline.h"
+#include "common/log.h"
+#include "common/notify.h"
+#include "engined/listener.h"
+#include "engined/password_hash.h"
+#include "proto/domains.h"
+#include "proto/frame.h"
+#include "proto/schema_commands.h"
+#include "proto/status.h"
+
+#define DRAIN_MS 1000
+#define POLL_MS  5000
+
+enum { POLL_LISTENER, POLL_SIGNALS, POLL_LIFELINE, POLL_COUNT };
+
+struct passwords {
+    struct listener *listener;
+    struct notify *notify;
+    struct mac_key key;
+    struct arena *arena;
+    struct batch reply;
+    uint64_t run; /* random, not 0: who this process is */
+    bool refused; /* a batch was, and it was told */
+    int signal_fd, lifeline_fd;
+};
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        fatal_exit(EXIT_OS, "cannot block signals: %s", strerror(errno));
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        fatal_exit(EXIT_OS, "signalfd: %s", strerror(errno));
+    return fd;
+}
+
+/* The answer's payload, in the arena. */
+static enum status work(struct passwords *passwords, const struct request_frame *frame,
+                        struct reply_frame *reply)
+{
+    char new_hash[PASSWORD_HASH_MAX];
+    Pb__PasswordsChecked checked;
+    if (frame->command != COMMAND_ID_passwords_check)
+        return STATUS_BAD_FRAME;
+    if (frame->deadline_ms <= clock_monotonic_ms())
+        return STATUS_EXPIRED;
+    Pb__PasswordsCheck *request =
+        pb__passwords_check__unpack(arena_allocator(passwords->arena), frame->length, frame->payload);
+    if (request == NULL)
+        return STATUS_BAD_FRAME;
+    bool fine = password_hash_answer(request, new_hash, &checked);
+    if (request->password != NULL)
+        sodium_memzero(request->password, strlen(request->password));
+    if (request->new_password != NULL)
+        sodium_memzero(request->new_password, strlen(request->new_password));
+    if (!fine)
+        return STATUS_OVERLOADED;
+    reply->length = (uint32_t)pb__passwords_checked__get_packed_size(&checked);
+    uint8_t *payload = arena_alloc_raw(passwords->arena, reply->length);
+    pb__passwords_checked__pack(&checked, payload);
+    reply->payload = payload;
+    return STATUS_OK;
+}
+
+static void answer_frame(struct passwords *passwords, const struct request_frame *frame)
+{
+    struct reply_frame reply = {.id = frame->id};
+    reply.status = (uint16_t)work(passwords, frame, &reply);
+    uint8_t *at = batch_add_reply(&passwords->reply, &reply);
+    if (reply.length > 0)
+        memcpy(at, reply.payload, reply.length);
+    arena_reset(passwords->arena);
+    notify_alive(passwords->notify, clock_monotonic_ms());
+}
+
+static void answer(struct passwords *passwords, struct inbound *inbound)
+{
+    size_t length;
+    struct batch_reader reader;
+    struct request_frame frame;
+    const uint8_t *bytes = inbound_bytes(inbound, &length);
+    if (batch_open(&reader, BATCH_REQUEST, bytes, length, &passwords->key) != BATCH_FINE) {
+        if (!passwords->refused)
+            log_warn("a batch was refused (told once)");
+        passwords->refused = true;
+        inbound_drop(inbound);
+        return;
+    }
+    batch_begin(&passwords->reply, BATCH_REPLY, passwords->run, reader.serial);
+    while (batch_next_request(&reader, &frame))
+        answer_frame(passwords, &frame);
+    batch_seal(&passwords->reply, &passwords->key);
+    sodium_memzero((void *)(uintptr_t)bytes, length); /* the request's own copy: it goes back to NNG next */
+    inbound_answer(inbound, passwords->reply.bytes, passwords->reply.length);
+}
+
+/* True: it is to end. */
+static bool loop_turn(struct passwords *passwords)
+{
+    struct pollfd fds[POLL_COUNT] = {
+        [POLL_LISTENER] = {.fd = listener_fd(passwords->listener), .events = POLLIN},
+        [POLL_SIGNALS] = {.fd = passwords->signal_fd, .events = POLLIN},
+        [POLL_LIFELINE] = {.fd = passwords->lifeline_fd, .events = POLLIN}, /* -1: ignored by poll */
+    };
+    uint64_t wait_ms = notify_interval_ms(passwords->notify);
+    int count = poll(fds, POLL_COUNT, wait_ms < POLL_MS ? (int)wait_ms : POLL_MS);
+    if (count < 0 && errno != EINTR)
+        fatal_exit(EXIT_OS, "poll: %s", strerror(errno));
+    if (count > 0 && (fds[POLL_SIGNALS].revents != 0 || fds[POLL_LIFELINE].revents != 0))
+        return true;
+    struct inbound *inbound = listener_next(passwords->listener);
+    if (inbound != NULL)
+        answer(passwords, inbound);
+    notify_alive(passwords->notify, clock_monotonic_ms());
+    return false;
+}
+
+/* A core file would hold passwords. */
+static void forbid_core_files(void)
+{
+    const struct rlimit none = {0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0)
+        fatal_exit(EXIT_OS, "cannot forbid core files: %s", strerror(errno));
+}
+
+int passwords_run(const struct passwords_options *options)
+{
+    char url[DOMAIN_URL_MAX];
+    struct passwords passwords = {.notify = notify_open(), .lifeline_fd = lifeline_open()};
+    forbid_core_files();
+    passwords.signal_fd = open_signals();
+    passwords.arena = arena_new();
+    mac_key_load(options->mac_key_path, &passwords.key);
+    while (passwords.run == 0)
+        randombytes_buf(&passwords.run, sizeof(passwords.run));
+    passwords_url(options->port_base, options->member, url);
+    passwords.listener = listener_open(url);
+    log_info("serving url=%s", url);
+    notify_ready(passwords.notify);
+    while (!loop_turn(&passwords))
+        ;
+    notify_stopping(passwords.notify);
+    log_info("stopping");
+    listener_close(passwords.listener, DRAIN_MS);
+    batch_dispose(&passwords.reply);
+    arena_free(passwords.arena);
+    notify_close(passwords.notify);
+    close(passwords.signal_fd);
+    return 0;
+}
