@@ -8,6 +8,9 @@
 
 #define PASSWORD_HASH_MAX 128 /* a hash as text, with its NUL */
 
+/* What is checked against where there is no hash; for tests. */
+const char *password_nobodys_hash(void);
+
 /*
  * Does what the request says: checks `password` against `hash`, then makes the hash of `new_password`, if
  * that is asked for and the check went well. Without a hash the check takes the same time, and fails.

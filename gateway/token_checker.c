@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,17 +43,30 @@ void token_checker_free(struct token_checker *checker)
     free(checker);
 }
 
-static void look_for_new_keys(struct token_checker *checker)
+/* True when there are. */
+static bool look_for_new_keys(struct token_checker *checker)
 {
     if (!token_key_file_changed(&checker->file, clock_monotonic_ms()))
-        return;
+        return false;
     const char *why = token_public_keys_load(checker->file.path, &checker->keys);
     if (why != NULL) {
         log_error("the new keys of tokens cannot be used: the old ones stay reason=%s", why);
-        return;
+        return false;
     }
     memset(checker->known, 0, sizeof(checker->known));
     log_notice("other keys of tokens are accepted from now on keys=%zu", checker->keys.count);
+    return true;
+}
+
+/* A key that nobody knows may be one that signs since a moment ago. */
+static enum token_fault open_unknown(struct token_checker *checker, const char *text, size_t length,
+                                     uint64_t now_ms, struct token *token)
+{
+    enum token_fault fault = token_open(text, length, &checker->keys, now_ms, token);
+    if (fault != TOKEN_UNKNOWN_KEY)
+        return fault;
+    checker->file.next_look_ms = 0;
+    return look_for_new_keys(checker) ? token_open(text, length, &checker->keys, now_ms, token) : fault;
 }
 
 enum token_fault token_checker_open(struct token_checker *checker, const char *text, size_t length,
@@ -60,7 +74,7 @@ enum token_fault token_checker_open(struct token_checker *checker, const char *t
 {
     uint8_t digest[DIGEST_BYTES];
     uint64_t now_ms = clock_wall_ms(), place;
-    look_for_new_keys(checker);
+    (void)look_for_new_keys(checker);
     if (length >= TOKEN_TEXT_MAX)
         return TOKEN_MALFORMED;
     crypto_generichash(digest, sizeof(digest), (const uint8_t *)text, length, checker->secret,
@@ -71,7 +85,7 @@ enum token_fault token_checker_open(struct token_checker *checker, const char *t
         *token = known->token;
         return now_ms < token->expires_ms ? TOKEN_FINE : TOKEN_EXPIRED;
     }
-    enum token_fault fault = token_open(text, length, &checker->keys, now_ms, token);
+    enum token_fault fault = open_unknown(checker, text, length, now_ms, token);
     if (fault == TOKEN_FINE) {
         memcpy(known->digest, digest, sizeof(digest));
         known->token = *token;

@@ -123,6 +123,24 @@ Test(sim, import_of_changelogs_is_verified_also_after_a_restart)
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
+/* The simulated users act by the tokens that they got when they registered. */
+Test(sim, works_where_tokens_are_required)
+{
+    static const char *const flags[] = {"--auth=required", NULL};
+    const char *root = keep_format("%s/required-doc", forum_run_directory());
+    cr_assert(mkdir(root, 0700) == 0);
+    write_changelog(root, "bash", 9);
+    struct forum *forum = forum_start(&(struct forum_spec){.flags = flags});
+    RUN_SIM(forum, "journey", "--verify", "--record", "required.record");
+    RUN_SIM(forum, "multi", "--verify", "--record", "required-multi.record");
+    RUN_SIM(forum, "load", "--operations", "1500", "--users", "30", "--seed", "7", "--verify", "--quiet");
+    RUN_SIM(forum, "import", root, "--verify", "--quiet");
+    restart(forum);
+    RUN_SIM(forum, "verify", "--record", "required.record", "--record", "required-multi.record");
+    CHECK_PROBLEM(forum_get(forum, "/api/feed/user_1"), 401, "authentication_required");
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
+}
+
 int main(int argc, char **argv)
 {
     return forum_main(argc, argv, &(struct forum_plan){.timeout_s = 240});

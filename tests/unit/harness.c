@@ -435,6 +435,8 @@ enum status harness_run_keyed(struct harness *h, uint64_t actor, const char *act
 {
     struct request_frame frame = make_frame(h, actor, actor_name, command, request);
     frame.flags = REQUEST_CLIENT_KEY;
+    if (strlen(key) >= REQUEST_LONG_KEY_CHARS)
+        frame.flags |= REQUEST_LONG_KEY;
     char scope[128];
     int length = snprintf(scope, sizeof(scope), "%llu %s", (unsigned long long)actor, key);
     crypto_generichash(frame.id.bytes, REQUEST_ID_BYTES, (const uint8_t *)scope, (size_t)length, NULL, 0);
