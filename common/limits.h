@@ -66,14 +66,14 @@
 #define LIMIT_PASSWORD_MEMORY_BYTES (64u << 20)
 #define LIMIT_PASSWORD_PROCESSES    4  /* that the users engine may have */
 #define LIMIT_PASSWORD_JOBS         48 /* that wait or are under way: what two processes do in a deadline */
-#define LIMIT_PASSWORD_MS           5000 /* for one; a process that hangs is killed before, and another asked at once \
-                                          */
+#define LIMIT_PASSWORD_MS                                                                                    \
+    5000 /* for one; a process that hangs is killed before, and another asked at once                        \
+          */
 #define LIMIT_PASSWORD_PAUSE_MS 50 /* before a process that failed is asked again */
 
 /* Sessions */
-#define LIMIT_CLOSED_BUCKETS                                                                                 \
-    (1u << 17)                   /* of 10 closed sessions each: 32 MiB, of which only what is used is there */
-#define LIMIT_TOKENS_CACHED 8192 /* tokens that a worker need not check again */
+#define LIMIT_CLOSED_BUCKETS (1u << 17) /* of 10 closed sessions each: 32 MiB at most, shared */
+#define LIMIT_TOKENS_CACHED  8192       /* tokens that a worker need not check again */
 
 /* Pages */
 #define LIMIT_PAGE          100 /* items a list page may hold */

@@ -9,6 +9,7 @@
 #include "tests/lib/program.h"
 
 #define README_ADDRESS "127.0.0.1:8080"
+#define WITH_TOKENS    "`./run --auth required`" /* what is to be pasted behind it needs that */
 #define DEMO_MS        120000
 
 /* The line with the server's address in place of the README's. */
@@ -33,7 +34,8 @@ Test(readme, has_six_curl_lines_that_work_when_pasted)
 {
     struct forum *forum = forum_start(NULL);
     const char *readme = keep_file(FORUMD_SOURCE_DIR "/README.md", NULL);
-    cr_assert(readme);
+    cr_assert(readme && strstr(readme, WITH_TOKENS));
+    readme = keep_copy(readme, (size_t)(strstr(readme, WITH_TOKENS) - readme));
     size_t count = 0;
     for (const char *line = readme; line; line = strchr(line, '\n')) {
         line += *line == '\n';
@@ -43,6 +45,23 @@ Test(readme, has_six_curl_lines_that_work_when_pasted)
         count++;
     }
     cr_assert_eq(count, 6);
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
+}
+
+Test(readme, has_lines_with_a_token_that_work_when_pasted)
+{
+    static const char *const flags[] = {"--auth=required", "--deadline=15000", NULL};
+    struct forum *forum = forum_start(&(struct forum_spec){.flags = flags});
+    const char *readme = keep_file(FORUMD_SOURCE_DIR "/README.md", NULL);
+    const char *begin = strstr(strstr(readme, WITH_TOKENS), "```sh\n") + 6;
+    const char *lines = keep_copy(begin, (size_t)(strstr(begin, "```") - begin));
+    while (strstr(lines, README_ADDRESS))
+        lines = aimed_at(forum, lines);
+    const char *const argv[] = {"/bin/sh", "-e", "-c", lines, NULL};
+    struct program_result result = program_run(argv, NULL, NULL, 60000);
+    cr_assert(result.exit_code == 0 && !strstr(result.output, "\"code\":"), "%s", result.output);
+    cr_assert(strstr(result.output, "\"name\":\"dogs\"") && strstr(result.output, "}[]"), "%s",
+              result.output);
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
