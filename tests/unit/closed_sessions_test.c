@@ -13,7 +13,7 @@
 #include "gateway/closed_sessions.h"
 #include "tests/unit/seed.h"
 
-#define LOG    UINT64_C(0x123456789abcdef)
+#define EPOCH  UINT64_C(0x123456789abcdef)
 #define NOW_MS UINT64_C(1700000000000)
 #define LATER  (NOW_MS + 1000000)
 
@@ -39,12 +39,12 @@ static enum session_state find(uint64_t user, uint32_t session)
 
 static void add(uint64_t user, uint32_t session)
 {
-    cr_assert(closed_sessions_add(closed, LOG, user, session, LATER, NOW_MS));
+    cr_assert(closed_sessions_add(closed, EPOCH, user, session, LATER, NOW_MS));
 }
 
 static void add_upto(uint64_t user, uint32_t upto, uint32_t except)
 {
-    cr_assert(closed_sessions_add_upto(closed, LOG, user, upto, except, LATER, NOW_MS));
+    cr_assert(closed_sessions_add_upto(closed, EPOCH, user, upto, except, LATER, NOW_MS));
 }
 
 Test(closed_sessions, are_unknown_until_the_list_was_whole_once)
@@ -53,7 +53,7 @@ Test(closed_sessions, are_unknown_until_the_list_was_whole_once)
     cr_assert_not(closed_sessions_known(closed));
     cr_assert_eq(find(1, 1), SESSION_UNKNOWN);
     cr_assert_eq(find(2, 1), SESSION_UNKNOWN);
-    closed_sessions_advance(closed, LOG, 5);
+    cr_assert_eq(closed_sessions_publish(closed, 0, EPOCH), EPOCH);
     cr_assert(closed_sessions_known(closed));
     cr_assert_eq(find(1, 1), SESSION_CLOSED);
     cr_assert_eq(find(1, 2), SESSION_OPEN);
@@ -63,7 +63,7 @@ Test(closed_sessions, are_unknown_until_the_list_was_whole_once)
 
 Test(closed_sessions, of_a_user_up_to_a_number_leave_one_out)
 {
-    closed_sessions_advance(closed, LOG, 1);
+    cr_assert_eq(closed_sessions_publish(closed, 0, EPOCH), EPOCH);
     add_upto(7, 4, 2);
     const enum session_state states[] = {
         [1] = SESSION_CLOSED, SESSION_OPEN, SESSION_CLOSED, SESSION_CLOSED, SESSION_OPEN};
@@ -76,7 +76,7 @@ Test(closed_sessions, of_a_user_up_to_a_number_leave_one_out)
 /* Of two events, whichever comes first, and each any number of times. */
 Test(closed_sessions, add_up_whatever_the_order)
 {
-    closed_sessions_advance(closed, LOG, 1);
+    cr_assert_eq(closed_sessions_publish(closed, 0, EPOCH), EPOCH);
     uint64_t user = 1;
     for (uint32_t upto_a = 1; upto_a < 5; upto_a++)
         for (uint32_t except_a = 0; except_a <= upto_a; except_a++)
@@ -96,28 +96,29 @@ Test(closed_sessions, add_up_whatever_the_order)
                 }
 }
 
-Test(closed_sessions, of_another_log_are_not_taken_for_ours)
+Test(closed_sessions, of_another_epoch_are_not_taken_for_ours)
 {
-    closed_sessions_advance(closed, LOG, 9);
+    cr_assert_eq(closed_sessions_publish(closed, 0, EPOCH), EPOCH);
     add(1, 1);
     add_upto(2, 5, 0);
-    closed_sessions_advance(closed, LOG + 1, 3);
-    uint64_t log_id, seq;
-    closed_sessions_cursor(closed, &log_id, &seq);
-    cr_assert(log_id == LOG + 1 && seq == 3);
+    cr_assert(closed_sessions_add(closed, EPOCH + 1, 3, 1, LATER, NOW_MS));
+    cr_assert_eq(find(3, 1), SESSION_OPEN);
+    cr_assert_eq(closed_sessions_publish(closed, EPOCH, EPOCH + 1), EPOCH + 1);
     cr_assert_eq(find(1, 1), SESSION_OPEN);
     cr_assert_eq(find(2, 5), SESSION_OPEN);
+    cr_assert_eq(find(3, 1), SESSION_CLOSED);
+    cr_assert_eq(closed_sessions_publish(closed, EPOCH, EPOCH + 2), EPOCH + 1, "another was faster");
+    cr_assert_eq(closed_sessions_epoch(closed), EPOCH + 1);
 }
 
-Test(closed_sessions, cursor_never_goes_back_in_one_log)
+Test(closed_sessions, keep_where_a_new_worker_goes_on)
 {
     uint64_t log_id, seq;
     closed_sessions_cursor(closed, &log_id, &seq);
     cr_assert(log_id == 0 && seq == 0);
-    closed_sessions_advance(closed, LOG, 9);
-    closed_sessions_advance(closed, LOG, 8);
+    closed_sessions_set_cursor(closed, 17, 9);
     closed_sessions_cursor(closed, &log_id, &seq);
-    cr_assert(log_id == LOG && seq == 9);
+    cr_assert(log_id == 17 && seq == 9);
 }
 
 /* More than there are places: those that found none are told so, and are unknown, not open; after all have
@@ -126,9 +127,9 @@ Test(closed_sessions, without_a_place_are_refused_rather_than_let_in)
 {
     const uint64_t count = (uint64_t)LIMIT_CLOSED_BUCKETS * 11;
     uint64_t refused = 0, first_refused = 0;
-    closed_sessions_advance(closed, LOG, 1);
+    cr_assert_eq(closed_sessions_publish(closed, 0, EPOCH), EPOCH);
     for (uint64_t user = 1; user <= count; user++)
-        if (!closed_sessions_add(closed, LOG, user, 1, LATER, NOW_MS)) {
+        if (!closed_sessions_add(closed, EPOCH, user, 1, LATER, NOW_MS)) {
             first_refused = refused++ == 0 ? user : first_refused;
             cr_assert_eq(find(user, 1), SESSION_UNKNOWN, "user %llu", (unsigned long long)user);
         } else {
@@ -139,7 +140,7 @@ Test(closed_sessions, without_a_place_are_refused_rather_than_let_in)
     uint64_t after_ms = LATER + 120000;
     cr_assert_eq(closed_sessions_find(closed, count + 5, 1, after_ms), SESSION_OPEN);
     for (uint64_t user = 1; user <= 100000; user++)
-        cr_assert(closed_sessions_add(closed, LOG, user, 2, after_ms + 1000, after_ms));
+        cr_assert(closed_sessions_add(closed, EPOCH, user, 2, after_ms + 1000, after_ms));
     for (uint64_t user = 1; user <= 100000; user++)
         cr_assert_eq(closed_sessions_find(closed, user, 2, after_ms), SESSION_CLOSED);
 }
@@ -149,8 +150,8 @@ static void add_until_killed(int fd, _Atomic uint64_t *done)
 {
     struct closed_sessions *view = closed_sessions_open(fd);
     for (uint64_t user = 1;; user++) {
-        (void)closed_sessions_add_upto(view, LOG, user, 3, 1, LATER, NOW_MS);
-        (void)closed_sessions_add(view, LOG, user, 4, LATER, NOW_MS);
+        (void)closed_sessions_add_upto(view, EPOCH, user, 3, 1, LATER, NOW_MS);
+        (void)closed_sessions_add(view, EPOCH, user, 4, LATER, NOW_MS);
         *done = user;
     }
 }
@@ -162,7 +163,7 @@ Test(closed_sessions, survive_a_worker_killed_at_any_instruction)
     cr_assert(fd >= 0 && ftruncate(fd, (off_t)closed_sessions_page_bytes()) == 0);
     _Atomic uint64_t *done = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct closed_sessions *view = closed_sessions_open(fd);
-    closed_sessions_advance(view, LOG, 1);
+    cr_assert_eq(closed_sessions_publish(view, 0, EPOCH), EPOCH);
     for (int round = 0; round < 30; round++) {
         *done = 0;
         pid_t pid = fork();
@@ -181,7 +182,7 @@ Test(closed_sessions, survive_a_worker_killed_at_any_instruction)
             cr_assert_eq(closed_sessions_find(view, user, 4, NOW_MS), SESSION_CLOSED);
         }
         /* The one under way is added again by the next. */
-        cr_assert(closed_sessions_add_upto(view, LOG, upto + 1, 3, 1, LATER, NOW_MS));
+        cr_assert(closed_sessions_add_upto(view, EPOCH, upto + 1, 3, 1, LATER, NOW_MS));
         cr_assert_eq(closed_sessions_find(view, upto + 1, 2, NOW_MS), SESSION_CLOSED);
         cr_assert_eq(closed_sessions_find(view, upto + 1, 1, NOW_MS), SESSION_OPEN);
     }

@@ -223,6 +223,32 @@ Test(session_follower, believes_no_answer_with_another_key)
     cr_assert_not(closed_sessions_known(world.closed));
 }
 
+Test(session_follower, goes_on_under_the_other_ids_that_the_log_of_a_restarted_engine_has)
+{
+    answer_head(9);
+    answer_pull(LOG, 9, 9, 1, 1);
+    answer_pull(LOG + 1, 10, 10, 2, 1);
+    expect_pull(LOG + 1, 10);
+    cr_assert_eq(find(1, 1), SESSION_CLOSED);
+    cr_assert_eq(find(2, 1), SESSION_CLOSED);
+    cr_assert_eq(find(3, 1), SESSION_OPEN);
+    session_follower_free(world.follower);
+    world.busy = false;
+    follow(); /* a new worker goes on there, and adds where all look */
+    expect_pull(LOG + 1, 10);
+    answer_pull(LOG + 2, 11, 11, 3, 1);
+    cr_assert_eq(find(1, 1), SESSION_CLOSED);
+    cr_assert_eq(find(3, 1), SESSION_CLOSED);
+}
+
+Test(session_follower, learns_nothing_of_the_log_from_an_answer_that_says_nothing_of_it)
+{
+    answer_head(9);
+    answer_pull(0, 0, 0, 0, 0);
+    cr_assert_not(closed_sessions_known(world.closed));
+    expect_pull(0, 0);
+}
+
 Test(session_follower, begins_anew_with_another_log)
 {
     answer_head(9);
