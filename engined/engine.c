@@ -267,6 +267,10 @@ static bool try_turn(struct engine *engine, bool refuse_writes)
     engine->outcome_count = 0;
     uint64_t writes = engine->stats.writes;
     bool fine = store_begin(engine->store);
+    if (fine && store_changed_by_another(engine->store)) {
+        log_notice("somebody else changed the file; what was kept of it in memory is read again");
+        engine->domain->rolled_back(engine->state);
+    }
     if (fine && !refuse_writes) {
         fold_pulls(engine);
         lookups_store(engine->lookups);

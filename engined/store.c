@@ -62,7 +62,8 @@ struct store {
     sqlite3 *db;
     char *path;
     struct query *queries;
-    struct query *begin, *commit, *rollback, *probe;
+    struct query *begin, *commit, *rollback, *probe, *data_version;
+    uint64_t seen_version;
     struct checkpointer checkpointer;
     struct store_stats stats;
     int wal_limit_pages;
@@ -211,6 +212,8 @@ struct store *store_open(const char *dir, const char *name, enum store_sync sync
     store->begin = store_prepare(store, "BEGIN");
     store->commit = store_prepare(store, "COMMIT");
     store->rollback = store_prepare(store, "ROLLBACK");
+    store->data_version = store_prepare(store, "PRAGMA data_version");
+    (void)query_one_u64(store->data_version, &store->seen_version);
     return store;
 }
 
@@ -277,6 +280,20 @@ bool store_begin(struct store *store)
     store->in_transaction = true;
     FAULT_POINT(begin_after);
     return !store->failed;
+}
+
+/* The number changes with the commits of other connections alone; checkpoints are none
+ * (sqlite.org/pragma.html, "data_version"). */
+bool store_changed_by_another(struct store *store)
+{
+    sqlite3_stmt *statement = store->data_version->statement;
+    uint64_t version = store->seen_version;
+    if (sqlite3_step(statement) == SQLITE_ROW) /* else whoever reads will meet the same trouble */
+        version = query_u64(store->data_version, 0);
+    sqlite3_reset(statement);
+    bool changed = version != store->seen_version;
+    store->seen_version = version;
+    return changed;
 }
 
 bool store_dirty(const struct store *store)

@@ -36,6 +36,9 @@ bool store_begin(struct store *store) MUST_USE;
  * itself ends the process (EXIT_IO): whether it happened is unknown, and only recovery tells. */
 bool store_commit(struct store *store) MUST_USE;
 void store_rollback(struct store *store);
+/* Inside a transaction, before anything else is done in it: whether somebody else (a person with the sqlite3
+ * shell) changed the file since this was last asked. What memory mirrors may not be so any more then. */
+bool store_changed_by_another(struct store *store) MUST_USE;
 bool store_failed(const struct store *store);
 /* Whether the open transaction wrote anything. */
 bool store_dirty(const struct store *store);
