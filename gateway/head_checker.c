@@ -284,7 +284,7 @@ static bool field_ends(struct head_checker *checker)
     size_t length = checker->word_length;
     if (!word_fits(checker))
         return refuse(checker, "a field that decides about the request is too long");
-    while (length > 0 && checker->word[length - 1] == ' ')
+    while (length > 0 && (checker->word[length - 1] == ' ' || checker->word[length - 1] == '\t'))
         length--;
     return head_field_take(&checker->facts, checker->field, checker->word, length, &checker->refusal);
 }
@@ -296,6 +296,12 @@ static bool at_field_lf(struct head_checker *checker, unsigned char c)
     return field_ends(checker) && go(checker, at_line);
 }
 
+/* RFC 9112 allows it, but a proxy that takes it for a part of the value would see another end of the body. */
+static bool refuse_tab(struct head_checker *checker)
+{
+    return refuse(checker, "a field that says where the body ends has a tab");
+}
+
 static bool in_value(struct head_checker *checker, unsigned char c)
 {
     if (c == '\r')
@@ -303,19 +309,20 @@ static bool in_value(struct head_checker *checker, unsigned char c)
     if (!head_char_is(c, CHAR_VALUE))
         return c == '\n' ? refuse_line_end(checker, c)
                          : refuse(checker, "a field value has a control character");
-    if (head_field_has_rule(checker->field)) {
-        /* evhttp takes no tab for white space before a value. */
-        if (c == '\t')
-            return refuse(checker, "a field that decides about the request has a tab");
+    if (c == '\t' && head_field_frames(checker->field))
+        return refuse_tab(checker);
+    if (head_field_has_rule(checker->field))
         word_add(checker, (char)c);
-    }
     return true;
 }
 
-/* White space before the value */
+/* White space before the value. To evhttp a tab is none. */
 static bool at_value(struct head_checker *checker, unsigned char c)
 {
-    if (c == ' ' || (c == '\t' && !head_field_has_rule(checker->field)))
+    checker->dropping = checker->in_trailer || c == '\t';
+    if (c == '\t' && head_field_frames(checker->field))
+        return refuse_tab(checker);
+    if (c == ' ' || c == '\t')
         return true;
     checker->state = in_value;
     return in_value(checker, c);
@@ -439,6 +446,7 @@ static bool in_target(struct head_checker *checker, unsigned char c)
 /* evhttp would take what follows "//" for a host. */
 static bool after_slash(struct head_checker *checker, unsigned char c)
 {
+    checker->dropping = false;
     if (c == '/')
         return refuse(checker, "the target begins with //");
     checker->state = in_target;
@@ -451,8 +459,13 @@ static bool after_asterisk(struct head_checker *checker, unsigned char c)
                     : refuse(checker, "the target is neither a path nor an http:// address");
 }
 
+/*
+ * evhttp would take a request in absolute form for one to a proxy, and close behind it. So of
+ * "http://host/path" only "/path" stays: the slash before the host, which may have no path behind it.
+ */
 static bool in_authority(struct head_checker *checker, unsigned char c)
 {
+    checker->dropping = true;
     if (c != '/' && c != '?' && c != ' ') {
         word_add(checker, (char)c);
         if (c == '\r' || c == '\n')
@@ -461,6 +474,9 @@ static bool in_authority(struct head_checker *checker, unsigned char c)
     }
     if (!word_fits(checker) || !head_host_is_valid(checker->word, checker->word_length))
         return refuse(checker, "the target's host is not valid");
+    if (c == '/')
+        return target_counts(checker) && go(checker, after_slash);
+    checker->dropping = false;
     checker->state = in_target;
     return in_target(checker, c);
 }
@@ -469,6 +485,7 @@ static bool in_scheme(struct head_checker *checker, unsigned char c)
 {
     static const char *const schemes[] = {"http://", "https://"};
     word_add(checker, head_char_lower(c));
+    checker->dropping = true;
     if (!target_counts(checker))
         return false;
     bool may_become = false;
@@ -478,6 +495,7 @@ static bool in_scheme(struct head_checker *checker, unsigned char c)
             continue;
         may_become = true;
         if (strlen(schemes[i]) == checker->word_length) {
+            checker->dropping = false;
             word_begin(checker);
             return go(checker, in_authority);
         }

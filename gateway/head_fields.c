@@ -182,6 +182,11 @@ bool head_field_has_rule(enum head_field field)
     return field != HEAD_FIELD_OTHER && fields[field].take != NULL;
 }
 
+bool head_field_frames(enum head_field field)
+{
+    return field == HEAD_FIELD_CONTENT_LENGTH || field == HEAD_FIELD_TRANSFER_ENCODING;
+}
+
 bool head_field_take(struct head_facts *facts, enum head_field field, const char *value, size_t length,
                      struct head_refusal *refusal)
 {

@@ -47,6 +47,8 @@ bool head_method_find(const char *name, size_t length, struct head_facts *facts)
 enum head_field head_field_find(const char *name, size_t length);
 /* Whether the value is looked at; else it may be as long as the head. */
 bool head_field_has_rule(enum head_field field);
+/* Whether it says where the body ends. */
+bool head_field_frames(enum head_field field);
 /* One field, white space around its value taken off. `value` is looked at only where head_field_has_rule. */
 bool head_field_take(struct head_facts *facts, enum head_field field, const char *value, size_t length,
                      struct head_refusal *refusal) MUST_USE;

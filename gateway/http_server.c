@@ -173,8 +173,7 @@ static void close_gaps(struct http_exchange *exchange, struct evbuffer *input, s
     evbuffer_free(whole);
 }
 
-/* Checks what was added from `from` on, and takes out what HTTP allows but evhttp cannot read: chunk
- * extensions, trailers, empty lines before a request. */
+/* Checks what was added from `from` on, and takes out what HTTP allows but evhttp cannot read. */
 static enum head_verdict check_input(struct http_exchange *exchange, struct evbuffer *input, size_t from)
 {
     struct evbuffer_iovec parts[INPUT_PARTS_MAX];
@@ -423,13 +422,7 @@ const char *http_exchange_method(const struct http_exchange *exchange)
 
 const char *http_exchange_target(const struct http_exchange *exchange)
 {
-    const char *target = evhttp_request_get_uri(exchange->request);
-    if (target[0] == '/' || strcmp(target, "*") == 0)
-        return target;
-    /* RFC 9112 3.2.2: a server must take the absolute form too */
-    const char *authority = strstr(target, "://");
-    const char *path = authority != NULL ? strchr(authority + 3, '/') : NULL;
-    return path != NULL ? path : "/";
+    return evhttp_request_get_uri(exchange->request);
 }
 
 const char *http_exchange_header(const struct http_exchange *exchange, const char *name)

@@ -100,7 +100,7 @@ uint64_t http_server_next_ms(const struct http_server *server);
 void http_exchange_set_owner(struct http_exchange *exchange, void *owner);
 const char *
 http_exchange_method(const struct http_exchange *exchange); /* "GET"; "" for none that HTTP/1.1 knows */
-/* In origin form ("/a/b?c"); "*" for OPTIONS. */
+/* In origin form ("/a/b?c", also where the client sent the absolute one); "*" for OPTIONS. */
 const char *http_exchange_target(const struct http_exchange *exchange);
 /* The first of that name, without regard to case; NULL: none. */
 const char *http_exchange_header(const struct http_exchange *exchange, const char *name);

@@ -84,6 +84,12 @@ static bool content_type_is_json(const char *type)
            *type == '\0';
 }
 
+/* None is decoded here. */
+static bool is_coded(const char *content_encoding)
+{
+    return content_encoding != NULL && strcasecmp(content_encoding, "identity") != 0;
+}
+
 /* True with *key NULL when there is none. */
 static bool take_key(const struct request *request, const char **key)
 {
@@ -137,6 +143,13 @@ static bool request_identify(struct request *request, struct decode_input *input
     return status == STATUS_OK;
 }
 
+/* A client that forgot it sent no body that anybody could read. */
+static bool says_no_length(const struct request *request)
+{
+    return http_exchange_header(request->exchange, "Content-Length") == NULL &&
+           http_exchange_header(request->exchange, "Transfer-Encoding") == NULL;
+}
+
 static void request_serve(struct request *request, struct decode_input *input, const char *key)
 {
     struct field_errors errors;
@@ -144,6 +157,10 @@ static void request_serve(struct request *request, struct decode_input *input, c
     if (!request_identify(request, input))
         return;
     enum status status = json_decode(input, request->requests->arena, &message, &errors);
+    if (status == STATUS_INVALID_JSON && says_no_length(request)) {
+        request_answer_status(request, STATUS_LENGTH_REQUIRED, NULL);
+        return;
+    }
     if (status != STATUS_OK) {
         request_answer_status(request, status, &errors);
         return;
@@ -160,7 +177,8 @@ static void request_check_post(struct request *request, struct decode_input *inp
     const char *key;
     const char *type = http_exchange_header(request->exchange, "Content-Type");
     input->body = http_exchange_body(request->exchange, &input->body_length);
-    if ((type != NULL || input->body_length > 0) && !content_type_is_json(type)) {
+    if (((type != NULL || input->body_length > 0) && !content_type_is_json(type)) ||
+        is_coded(http_exchange_header(request->exchange, "Content-Encoding"))) {
         request_answer_status(request, STATUS_UNSUPPORTED_MEDIA_TYPE, NULL);
         return;
     }

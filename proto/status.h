@@ -59,7 +59,8 @@
     X(108, FORBIDDEN, 403, "forbidden", NULL, "this is not yours")                                           \
     X(109, BODY_TOO_LARGE, 413, "body_too_large", NULL, "the body is over 256 KiB")                          \
     X(110, URI_TOO_LONG, 414, "uri_too_long", NULL, "the request target is over 8192 bytes")                 \
-    X(111, UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", NULL, "the body must be application/json") \
+    X(111, UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", NULL,                                      \
+      "the body must be application/json, and not compressed")                                               \
     X(112, EXPECTATION_FAILED, 417, "expectation_failed", NULL, "only Expect: 100-continue is understood")   \
     X(113, HEADERS_TOO_LARGE, 431, "headers_too_large", NULL, "the request head is over 16 KiB")             \
     X(114, NOT_IMPLEMENTED, 501, "not_implemented", NULL,                                                    \

@@ -80,6 +80,11 @@ bool http_write(struct connection *connection, const char *bytes, size_t length)
     return true;
 }
 
+void http_end_writing(struct connection *connection)
+{
+    (void)shutdown(connection->fd, SHUT_WR); /* fails where the server has closed: then it is said already */
+}
+
 /* Reads more bytes; false at the end, at the deadline, on a reset. */
 static bool fill(struct connection *connection)
 {
@@ -176,6 +181,13 @@ static bool read_body(struct connection *connection, struct reply *reply)
     return connection->ended;
 }
 
+bool http_read_continue(struct connection *connection)
+{
+    connection->deadline_ms = wait_now_ms() + HTTP_TIMEOUT_MS;
+    const char *head = take_until(connection, "\r\n\r\n");
+    return head && strncmp(head, "HTTP/1.1 100 ", 13) == 0;
+}
+
 struct reply *http_read(struct connection *connection, bool head_only)
 {
     struct reply *reply = keep_alloc(sizeof(*reply));
@@ -211,6 +223,12 @@ bool http_closed(struct connection *connection, unsigned timeout_ms)
     connection->deadline_ms = wait_now_ms() + timeout_ms;
     size_t before = connection->length;
     return !fill(connection) && connection->ended && connection->length == before;
+}
+
+bool http_silent(struct connection *connection, unsigned timeout_ms)
+{
+    connection->deadline_ms = wait_now_ms() + timeout_ms;
+    return connection->length == 0 && !fill(connection) && !connection->ended;
 }
 
 const char *http_header(const struct reply *reply, const char *name)

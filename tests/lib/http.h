@@ -34,10 +34,16 @@ struct connection;
 struct connection *http_open(unsigned port) MUST_USE; /* fails the test when refused */
 /* False when the other side closed or reset. */
 bool http_write(struct connection *connection, const char *bytes, size_t length) MUST_USE;
+/* Says that nothing more will come; answers can still be read. */
+void http_end_writing(struct connection *connection);
+/* Reads one head; true when it is that of an interim answer, "100 Continue". */
+bool http_read_continue(struct connection *connection) MUST_USE;
 /* Reads one answer; `head_only` for answers to HEAD. */
 struct reply *http_read(struct connection *connection, bool head_only) MUST_USE;
 /* True when the server closes within the time, without another byte. */
 bool http_closed(struct connection *connection, unsigned timeout_ms) MUST_USE;
+/* True when not a byte comes within the time, and the connection stays open. */
+bool http_silent(struct connection *connection, unsigned timeout_ms) MUST_USE;
 void http_close(struct connection *connection);
 
 struct http_request {

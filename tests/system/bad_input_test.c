@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "tests/lib/check.h"
+#include "tests/lib/events.h"
 #include "tests/lib/forum_main.h"
 #include "tests/lib/keep.h"
 #include "tests/lib/make.h"
@@ -53,19 +54,6 @@ static void make_fixture(struct forum *fresh)
     REQUIRE(wait_until(karma_is_there, fresh, 5000), "karma does not come");
 }
 
-/* How many events each engine ever wrote. */
-static const char *event_counts(void)
-{
-    static const char name[] = "\nforumd_engine_head_seq{";
-    struct reply *reply = forum_get(forum, "/metrics");
-    const char *all = "";
-    size_t count = 0;
-    for (const char *at = reply->body; (at = strstr(at, name)); at++, count++)
-        all = keep_format("%s%.*s", all, (int)strcspn(at + 1, "\n") + 1, at + 1);
-    cr_assert_geq(count, 5, "%s", reply->body);
-    return all;
-}
-
 /* All that lists and profiles show; who is online aside, for that is a matter of time. */
 static const char *fingerprint(void)
 {
@@ -82,7 +70,7 @@ static const char *fingerprint(void)
         "/api/dm/user/user_1",        "/api/dm/user/user_2",
         "/api/dm/user/user_3",        "/api/dm/conversation/user_1/user_2",
     };
-    const char *all = event_counts();
+    const char *all = events_counted(forum);
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         struct reply *reply = forum_get(forum, "%s", paths[i]);
         cr_assert(reply->status == 200 || reply->status == 404, "%s", http_describe(reply));
