@@ -18,6 +18,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/notify.h"
+#include "common/sandbox.h"
 #include "engined/engine.h"
 #include "engined/listener.h"
 #include "engined/peers.h"
@@ -199,6 +200,7 @@ int actor_run(const struct domain *domain, const struct actor_options *options)
     char url[DOMAIN_URL_MAX];
     domain_url(options->port_base, domain->id, url);
     actor.listener = listener_open(url);
+    sandbox_enter(SANDBOX_ENGINE);
     log_info("serving url=%s events=%llu", url, (unsigned long long)engine_head_seq(actor.engine));
     notify_ready(actor.notify);
     while (!actor.stop)

@@ -10,6 +10,7 @@
 #include "common/listen_address.h"
 #include "common/log.h"
 #include "common/options.h"
+#include "common/sandbox.h"
 #include "gateway/master.h"
 #include "gateway/options.h"
 #include "gateway/rates.h"
@@ -117,6 +118,7 @@ int main(int argc, char **argv, char **environment)
     }
     check(&options);
     rates_check(&options);
+    sandbox_enter(SANDBOX_SUPERVISOR);
     setproctitle("master");
     log_open("gateway", (enum log_level)options.log_level);
     return master_run(&options);

@@ -18,6 +18,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/notify.h"
+#include "common/sandbox.h"
 #include "gateway/engine_links.h"
 #include "gateway/http_server.h"
 #include "gateway/request.h"
@@ -272,6 +273,7 @@ int worker_main(const struct gateway_options *options)
     struct worker worker = {
         .options = options, .lifeline_fd = -1, .armed_ms = UINT64_MAX, .drain_ms = UINT64_MAX};
     worker_open(&worker);
+    sandbox_enter(SANDBOX_WORKER);
     log_buffering(true);
     log_notice("serving slot=%u pid=%d", options->worker_slot, (int)getpid());
     log_flush();

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/options.h"
+#include "common/sandbox.h"
 #include "common/supervise.h"
 #include "deploy/forumd/children.h"
 #include "deploy/state/keys.h"
@@ -176,6 +177,7 @@ int main(int argc, char **argv, char **environment)
     parse(&options, argc, argv);
     log_open("forumd", (enum log_level)options.log_level);
     check(&options);
+    sandbox_enter(SANDBOX_SUPERVISOR);
     if (sodium_init() < 0)
         fatal_exit(EXIT_OS, "libsodium cannot start");
     state_dir_make(options.state_dir);
