@@ -16,6 +16,7 @@
 
 #define NGINX      "/usr/sbin/nginx"
 #define PROGRAM_MS 20000
+#define CLIENT     "127.0.0.2" /* curl's address: another one than the proxy's */
 #define HOST_NAME  "forum.example.org"
 
 struct proxy {
@@ -41,7 +42,7 @@ static const char *site(const struct forum *forum, const struct proxy *proxy)
 {
     const char *text = keep_file(FORUMD_SOURCE_DIR "/deploy/nginx/forumd.conf", NULL);
     cr_assert(text);
-    text = replaced(text, "127.0.0.1:8080", keep_format("127.0.0.1:%u", forum_port(forum)));
+    text = replaced(text, "server 127.0.0.1:8080;", keep_format("server 127.0.0.1:%u;", forum_port(forum)));
     text = replaced(text, "listen 80;", keep_format("listen 127.0.0.1:%u;", proxy->plain_port));
     text = replaced(text, "listen 443 ", keep_format("listen 127.0.0.1:%u ", proxy->tls_port));
     text = replaced(text, "/etc/ssl/forumd/fullchain.pem", keep_format("%s/cert.pem", proxy->directory));
@@ -124,8 +125,8 @@ static struct fetched fetch(const struct proxy *proxy, const char *path, const c
 {
     struct fetched fetched = {0};
     const char *url = keep_format("https://" HOST_NAME ":%u%s", proxy->tls_port, path);
-    const char *argv[] = {"/usr/bin/curl", "-sSi", "--max-time", "15", "--noproxy", "*", "--cacert",
-                          keep_format("%s/cert.pem", proxy->directory), "--resolve",
+    const char *argv[] = {"/usr/bin/curl", "-sSi", "--max-time", "15", "--noproxy", "*", "--interface",
+                          CLIENT, "--cacert", keep_format("%s/cert.pem", proxy->directory), "--resolve",
                           keep_format(HOST_NAME ":%u:127.0.0.1", proxy->tls_port), url,
                           /* What a client says of itself may not pass. */
                           "-H", "X-Forwarded-For: 6.6.6.6", "-H", "Forwarded: for=6.6.6.6", "-H",
@@ -142,10 +143,16 @@ static struct fetched fetch(const struct proxy *proxy, const char *path, const c
     return fetched;
 }
 
+static const char *nginx_errors(void)
+{
+    const char *text = keep_file(keep_format("%s/nginx/error.log", forum_run_directory()), NULL);
+    return text ? text : "";
+}
+
 static void expect_status(const struct fetched *fetched, int status)
 {
-    cr_assert_eq(fetched->status, status, "%d instead of %d: %s\n%s", fetched->status, status, fetched->head,
-                 fetched->body);
+    cr_assert_eq(fetched->status, status, "%d instead of %d: %s\n%s\n%s", fetched->status, status,
+                 fetched->head, fetched->body, nginx_errors());
     cr_assert(fetched->json, "no JSON: %s\n%s", fetched->head, fetched->body);
 }
 
@@ -198,11 +205,15 @@ Test(nginx, serves_a_journey_over_tls_and_keeps_to_the_limits)
 {
     if (access(NGINX, X_OK) != 0)
         cr_skip_test("there is no " NGINX);
-    struct forum *forum = forum_start(NULL);
+    static const char *const flags[] = {"--trusted-proxies=127.0.0.1", "--proxy-header=forwarded",
+                                        "--access-log=on", NULL};
+    struct forum *forum = forum_start(&(struct forum_spec){.flags = flags});
     struct proxy proxy = start_nginx(forum);
     expect_journey(&proxy);
     expect_own_limits(&proxy);
     expect_way_to_tls(&proxy);
+    cr_expect(strstr(forum_log(forum), "client=" CLIENT), "the client's own address is not in the log");
+    cr_expect(!strstr(forum_log(forum), "6.6.6.6"), "the address that the client made up is in the log");
     cr_assert_eq(forum_stop(forum, SIGTERM), 0);
     struct fetched fetched = fetch(&proxy, "/api/posts/post_1", NULL);
     expect_status(&fetched, 503);
