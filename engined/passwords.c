@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "common/lifeline.h"
 #include "common/log.h"
 #include "common/notify.h"
+#include "common/sandbox.h"
 #include "engined/listener.h"
 #include "engined/password_hash.h"
 #include "proto/domains.h"
@@ -133,19 +133,10 @@ static bool loop_turn(struct passwords *passwords)
     return false;
 }
 
-/* A core file would hold passwords. */
-static void forbid_core_files(void)
-{
-    const struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) != 0)
-        fatal_exit(EXIT_OS, "cannot forbid core files: %s", strerror(errno));
-}
-
 int passwords_run(const struct passwords_options *options)
 {
     char url[DOMAIN_URL_MAX];
     struct passwords passwords = {.notify = notify_open(), .lifeline_fd = lifeline_open()};
-    forbid_core_files();
     passwords.signal_fd = open_signals();
     passwords.arena = arena_new();
     mac_key_load(options->mac_key_path, &passwords.key);
@@ -153,6 +144,7 @@ int passwords_run(const struct passwords_options *options)
         randombytes_buf(&passwords.run, sizeof(passwords.run));
     passwords_url(options->port_base, options->member, url);
     passwords.listener = listener_open(url);
+    sandbox_enter(SANDBOX_WORKER); /* it changes no file either */
     log_info("serving url=%s", url);
     notify_ready(passwords.notify);
     while (!loop_turn(&passwords))
