@@ -9,7 +9,7 @@
 _Static_assert(PASSWORD_HASH_MAX >= crypto_pwhash_STRBYTES, "a hash fits");
 
 /* Of a password that nobody knows; with the parameters of all others, so that to check it takes as long. */
-static const char nobodys_hash[] =
+static const char nobodys_hash[crypto_pwhash_STRBYTES] =
     "$argon2id$v=19$m=65536,t=2,p=1$S8oZ3sJ9SR88Vzvili8r+g$4LwMsIgHMLLRoNoh8S19+sz1Y4a+UzyhkBV72S9TyTM";
 
 const char *password_nobodys_hash(void)
