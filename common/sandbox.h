@@ -10,7 +10,7 @@
 enum sandbox_role {
     SANDBOX_SUPERVISOR, /* starts programs: no more than "no new privileges" */
     SANDBOX_ENGINE,     /* opens, grows and removes files in its own directory */
-    SANDBOX_WORKER,     /* changes no file */
+    SANDBOX_WORKER,     /* changes no file: the gateway's, and those that hash passwords */
 };
 
 /*

@@ -1,13 +1,16 @@
 /*
  * head_checker.c against evhttp: a real connection to http_server.c, and what reaches the handler is exactly
- * what the checker saw as requests - same number, same methods' order, same bodies. Whatever the bytes, no
- * handler is called for a request that the checker did not see whole. Input: a byte that seeds the cuts, then
- * what a client sends.
+ * what the checker saw as requests. Whatever the bytes, no handler is called for a request that the checker
+ * did not see whole.
+ * Input: a byte that seeds the cuts, from 192 on of a server that refuses early what it can; then what a
+ * client sends.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -31,19 +34,16 @@ struct world {
     struct http_server *server;
     struct sockaddr_in address;
     uint64_t requests;
-    size_t body_bytes;
+    bool overloaded;
 };
 
 static void on_request(void *arg, struct http_exchange *exchange)
 {
     struct world *world = arg;
-    size_t length;
     const char *target = http_exchange_target(exchange);
     ensure(target[0] == '/' || strcmp(target, "*") == 0);
     ensure(http_exchange_method(exchange)[0] != '\0');
-    (void)http_exchange_body(exchange, &length);
     world->requests++;
-    world->body_bytes += length;
     http_exchange_answer(exchange, &(struct http_answer){.status = 204});
 }
 
@@ -52,11 +52,27 @@ static void on_gone(void *arg, void *owner)
     (void)arg, (void)owner;
 }
 
-static void on_refused(void *arg, enum status status, const char *detail, struct http_answer *answer)
+static void on_refused(void *arg, const struct sockaddr *peer, enum status status, const char *detail,
+                       struct http_answer *answer)
 {
-    (void)arg;
+    (void)arg, (void)peer;
     ensure(detail == NULL || detail[0] != '\0');
     answer->status = status_row((uint16_t)status)->http;
+}
+
+/* As a worker with too much to do: before evhttp makes anything of a request. */
+static size_t on_refuse(void *arg, const char *bytes, size_t length, const char *date,
+                        char out[HTTP_REFUSAL_BYTES])
+{
+    struct world *world = arg;
+    (void)date;
+    if (!world->overloaded)
+        return 0;
+    struct head_checker *checker = head_checker_new();
+    ensure(head_checker_feed(checker, bytes, length) == HEAD_MORE && head_checker_requests(checker) == 1);
+    head_checker_free(checker);
+    world->requests++;
+    return (size_t)snprintf(out, HTTP_REFUSAL_BYTES, "HTTP/1.1 503 \r\nContent-Length: 0\r\n\r\n");
 }
 
 static void open_world(struct world *world)
@@ -68,8 +84,12 @@ static void open_world(struct world *world)
     ensure(fd >= 0 && bind(fd, (struct sockaddr *)&world->address, length) == 0 && listen(fd, 16) == 0);
     ensure(getsockname(fd, (struct sockaddr *)&world->address, &length) == 0);
     world->base = event_base_new();
-    struct http_hooks hooks = {.request = on_request, .gone = on_gone, .refused = on_refused, .arg = world};
-    world->server = http_server_new(world->base, fd, CONNECTIONS_MAX, &hooks, metrics_open(-1, 1, 0));
+    const struct http_timeouts timeouts = {HTTP_HEAD_TIMEOUT_MS, HTTP_BODY_TIMEOUT_MS, HTTP_ANSWER_TIMEOUT_MS,
+                                           HTTP_IDLE_TIMEOUT_MS};
+    struct http_hooks hooks = {
+        .request = on_request, .gone = on_gone, .refused = on_refused, .refuse = on_refuse, .arg = world};
+    world->server =
+        http_server_new(world->base, fd, CONNECTIONS_MAX, &timeouts, &hooks, metrics_open(-1, 1, 0));
 }
 
 static void turn(struct world *world)
@@ -119,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (world.base == NULL)
         open_world(&world);
     world.requests = 0;
-    world.body_bytes = 0;
+    world.overloaded = seed >= 192;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ensure(fd >= 0 && connect(fd, (struct sockaddr *)&world.address, sizeof(world.address)) == 0);
     turn_until_connections(&world, 1);

@@ -21,7 +21,7 @@
 
 #define READELF_MS 20000
 
-static const char *const executables[] = {"forumd", "forumd-gateway", "forumd-engined"};
+static const char *const executables[] = {"forumd", "forumd-gateway", "forumd-engined", "forumctl"};
 
 /* Each text must be in what `readelf` says, or may not be. */
 static const struct {
@@ -82,7 +82,7 @@ static void expect_filtered(pid_t pid)
               "%s can dump core", proc_title(pid));
 }
 
-Test(processes, have_given_up_what_they_do_not_need)
+Test(processes, gain_no_privileges)
 {
     pid_t found[PROC_MAX];
     struct forum *forum = forum_attach();
@@ -91,10 +91,16 @@ Test(processes, have_given_up_what_they_do_not_need)
     cr_assert_geq(count, 11, "six engines, two password processes, a master and two workers");
     for (size_t i = 0; i < count; i++)
         cr_expect_eq(status_number(found[i], "NoNewPrivs"), 1, "%s", proc_title(found[i]));
+}
+
+Test(processes, run_under_a_filter_and_dump_no_core)
+{
     SKIP_IF_SANITIZED;
+    pid_t found[PROC_MAX];
+    struct forum *forum = forum_attach();
     static const char *const leaves[] = {"forumd-engined: ", "forumd-gateway: worker"};
     for (size_t i = 0; i < ARRAY_LEN(leaves); i++) {
-        count = forum_processes(forum, leaves[i], found, ARRAY_LEN(found));
+        size_t count = forum_processes(forum, leaves[i], found, ARRAY_LEN(found));
         cr_assert_geq(count, 2, "%s", leaves[i]);
         for (size_t j = 0; j < count; j++)
             expect_filtered(found[j]);
