@@ -595,8 +595,10 @@ static enum head_verdict run(struct head_checker *checker, const char *bytes, si
                 checker->body_left -= count;
         } else {
             count = 1;
-            if (!step(checker, (unsigned char)bytes[at]))
+            if (!step(checker, (unsigned char)bytes[at])) {
+                *kept = stay;
                 return HEAD_REFUSED;
+            }
         }
         if (!checker->dropping) {
             if (out != NULL && stay != at)

@@ -34,7 +34,7 @@ enum head_verdict head_checker_feed(struct head_checker *checker, const char *by
  * As feed, for whoever stands in front of evhttp: takes out, moving the rest down, what HTTP allows and
  * evhttp cannot read - empty lines before a request, a target's scheme and host, tabs before a value, chunk
  * extensions, trailers.
- * *length: how many bytes there are; then, how many are left.
+ * *length: how many bytes there are; then, how many are left - when refused, of those before the bad one.
  */
 enum head_verdict head_checker_filter(struct head_checker *checker, char *bytes, size_t *length) MUST_USE;
 enum status head_checker_status(const struct head_checker *checker);

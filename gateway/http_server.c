@@ -173,7 +173,11 @@ static void close_gaps(struct http_exchange *exchange, struct evbuffer *input, s
     evbuffer_free(whole);
 }
 
-/* Checks what was added from `from` on, and takes out what HTTP allows but evhttp cannot read. */
+/*
+ * Checks what was added from `from` on, and takes out what HTTP allows but evhttp cannot read. When a byte is
+ * refused it and all behind it go too: the whole requests before it are still served, and what evhttp reads
+ * them from must be what was checked.
+ */
 static enum head_verdict check_input(struct http_exchange *exchange, struct evbuffer *input, size_t from)
 {
     struct evbuffer_iovec parts[INPUT_PARTS_MAX];
@@ -184,16 +188,17 @@ static enum head_verdict check_input(struct http_exchange *exchange, struct evbu
     ensure(evbuffer_ptr_set(input, &at, from, EVBUFFER_PTR_SET) == 0);
     int count = evbuffer_peek(input, -1, &at, parts, ARRAY_LEN(parts));
     ensure(count >= 0 && count <= (int)ARRAY_LEN(parts));
+    enum head_verdict verdict = HEAD_MORE;
     bool shorter = false;
-    for (int i = 0; i < count; i++) {
-        kept[i] = parts[i].iov_len;
-        if (head_checker_filter(exchange->checker, parts[i].iov_base, &kept[i]) == HEAD_REFUSED)
-            return HEAD_REFUSED;
-        shorter |= kept[i] < parts[i].iov_len;
+    int seen = 0;
+    for (; seen < count && verdict == HEAD_MORE; seen++) {
+        kept[seen] = parts[seen].iov_len;
+        verdict = head_checker_filter(exchange->checker, parts[seen].iov_base, &kept[seen]);
+        shorter |= kept[seen] < parts[seen].iov_len;
     }
     if (shorter)
-        close_gaps(exchange, input, from, parts, kept, count);
-    return HEAD_MORE;
+        close_gaps(exchange, input, from, parts, kept, seen);
+    return verdict;
 }
 
 static const char *server_date(struct http_server *server)

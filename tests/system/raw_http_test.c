@@ -384,6 +384,23 @@ Test(refused, what_follows_an_error_on_a_connection)
     expect_rows(rows, ARRAY_LEN(rows));
 }
 
+/* What is taken out of the good ones must not show, however much is read at once. */
+Test(refused, what_follows_many_requests_that_evhttp_could_not_read)
+{
+    const char *many = "", *answers = "";
+    for (int i = 0; i < 40; i++) {
+        many = keep_format("%s\r\nGET http://example.org:80/health?%0*d HTTP/1.1\r\nHost:\tx\r\n\r\n", many,
+                           i * 7, i);
+        answers = keep_format("%s200 ", answers);
+    }
+    many = keep_format("%sGET /health HTTP/1.1\r\n\r\n" HIDDEN, many);
+    struct raw raw = {.bytes = many, .length = strlen(many)};
+    answers = keep_format("%s400 closed", answers);
+    cr_expect_str_eq(raw_answers(forum_port(forum), &raw), answers);
+    for (raw.split = 1; raw.split < raw.length; raw.split += 97)
+        cr_assert_str_eq(raw_answers(forum_port(forum), &raw), answers, "cut at %zu", raw.split);
+}
+
 Test(taken, in_order_however_many_are_sent_at_once)
 {
     static const struct row rows[] = {
