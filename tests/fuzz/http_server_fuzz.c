@@ -105,6 +105,16 @@ static void turn_until_connections(struct world *world, size_t count)
     ensure(http_server_connections(world->server) == count);
 }
 
+/* libFuzzer's own alarm may interrupt it. */
+static void connect_to(const struct world *world, int fd)
+{
+    int result;
+    do {
+        result = connect(fd, (const struct sockaddr *)&world->address, sizeof(world->address));
+    } while (result != 0 && (errno == EINTR || errno == EALREADY));
+    ensure(result == 0 || errno == EISCONN);
+}
+
 static void send_pieces(struct world *world, int fd, const uint8_t *data, size_t size, uint32_t seed)
 {
     size_t pieces = 1 + fuzz_random(&seed) % PIECES_MAX;
@@ -141,14 +151,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.requests = 0;
     world.overloaded = seed >= 192;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ensure(fd >= 0 && connect(fd, (struct sockaddr *)&world.address, sizeof(world.address)) == 0);
+    ensure(fd >= 0);
+    connect_to(&world, fd);
     turn_until_connections(&world, 1);
     send_pieces(&world, fd, input.at, input.left, seed);
     for (;;) { /* it ends: the server saw our end */
         char ignored[4096];
         turn(&world);
         ssize_t got = recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT);
-        if (got == 0 || (got < 0 && errno != EAGAIN))
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
             break;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
