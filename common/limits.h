@@ -45,8 +45,9 @@
 #define LIMIT_PULL_GAP_MS         5 /* a follower is answered no sooner after its last answer */
 #define LIMIT_PULL_BYTES          (1u << 20)
 #define LIMIT_PULL_EVENTS         4096
-#define LIMIT_LOOKUP_IDS          1024 /* ids in one look-up request */
-#define LIMIT_ASK_MS              500  /* a look-up's answer; asked again while somebody waits */
+#define LIMIT_PULL_SCAN           16384 /* events looked at in one turn for one follower, wanted or not */
+#define LIMIT_LOOKUP_IDS          1024  /* ids in one look-up request */
+#define LIMIT_ASK_MS              500   /* a look-up's answer; asked again while somebody waits */
 #define LIMIT_FOLLOWERS           160 /* that an engine remembers as such: engines, and workers of two generations */
 #define LIMIT_PROBE_MS            1000  /* between tries to write on storage that failed */
 #define LIMIT_FEED_WAIT_MS        200   /* a feed read waits for its pull */

@@ -183,11 +183,13 @@ static Pb__EventRecord *read_record(struct event_log *log, struct arena *arena, 
 void event_log_read(struct event_log *log, uint64_t after_seq, const uint32_t *types, size_t type_count,
                     struct arena *arena, Pb__EventsPulled *out)
 {
-    size_t bytes = 0, count = 0;
+    size_t bytes = 0, count = 0, seen = 0;
     uint64_t upto = after_seq;
     Pb__EventRecord *found[LIMIT_PULL_EVENTS];
     query_bind(log->read, "u", after_seq);
-    while (count < LIMIT_PULL_EVENTS && bytes < LIMIT_PULL_BYTES && query_row(log->read)) {
+    while (count < LIMIT_PULL_EVENTS && bytes < LIMIT_PULL_BYTES && seen < LIMIT_PULL_SCAN &&
+           query_row(log->read)) {
+        seen++;
         upto = query_u64(log->read, 0);
         if (is_wanted((uint32_t)query_u64(log->read, 1), types, type_count))
             found[count++] = read_record(log, arena, &bytes);

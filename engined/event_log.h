@@ -37,8 +37,8 @@ void event_log_append(struct event_log *log, uint32_t type, uint64_t at_ms, cons
 /* The transaction was rolled back. */
 void event_log_rolled_back(struct event_log *log);
 
-/* Fills a pull's answer: events after `after_seq` of the given types, within LIMIT_PULL_EVENTS and
- * LIMIT_PULL_BYTES. In the arena. */
+/* Fills a pull's answer: events after `after_seq` of the given types, within LIMIT_PULL_EVENTS,
+ * LIMIT_PULL_BYTES and LIMIT_PULL_SCAN. In the arena. */
 void event_log_read(struct event_log *log, uint64_t after_seq, const uint32_t *types, size_t type_count,
                     struct arena *arena, Pb__EventsPulled *out);
 

@@ -27,6 +27,7 @@ TestSuite(logout, .init = attach);
 TestSuite(password, .init = attach);
 TestSuite(token, .init = attach);
 TestSuite(secrets, .init = attach);
+TestSuite(replay, .init = attach);
 
 static struct reply *post_as(const struct forum *server, const char *token, const char *path,
                              const char *body)
@@ -225,6 +226,46 @@ Test(token, shows_ones_own_vote)
     CHECK_TEXT(post_as(forum, ann.token, "/api/posts/create",
                        json_body("{'subreddit_id':'%s','title':'Mine'}", subreddit)),
                "author_username", ann.name);
+}
+
+/* --- the same request again --- */
+
+static struct reply *register_keyed(const char *name, const char *password, const char *key)
+{
+    return forum_request(forum, "POST", "/api/auth/register", keep_format("Idempotency-Key: %s\r\n", key),
+                         password ? json_body("{'username':'%s','password':'%s'}", name, password)
+                                  : json_body("{'username':'%s'}", name));
+}
+
+/* Secrets are not in what tells requests apart, so that no fast hash of them is kept: the password itself
+ * decides whether there is a token again. */
+Test(replay, of_a_register_has_a_token_only_with_the_password)
+{
+    const char *name = make_name("r"), *key = make_name("key");
+    struct reply *first = register_keyed(name, PASSWORD, key);
+    CHECK_CREATED(first);
+    struct reply *again = register_keyed(name, PASSWORD, key);
+    CHECK_CREATED(again);
+    cr_assert_str_eq(http_header(again, "Idempotent-Replayed"), "true");
+    cr_assert_str_eq(again->body, first->body);
+    struct reply *other = register_keyed(name, OTHER, key), *none = register_keyed(name, NULL, key);
+    CHECK_CREATED(other);
+    CHECK_TEXT(other, "user_id", json_text(first, "user_id"));
+    cr_assert(!json_has(other, "token") && !json_has(none, "token"), "%s", http_describe(other));
+}
+
+Test(replay, of_a_register_without_a_password_has_a_token_only_with_a_long_key)
+{
+    const char *name = make_name("r"), *key = "k2345678901234567890";
+    cr_assert_eq(strlen(key), 20);
+    CHECK_CREATED(register_keyed(name, NULL, key));
+    cr_assert(!json_has(register_keyed(name, NULL, key), "token"));
+    name = make_name("r");
+    key = "k234567890123456789012";
+    cr_assert_eq(strlen(key), 22);
+    struct reply *first = register_keyed(name, NULL, key);
+    cr_assert_str_eq(register_keyed(name, NULL, key)->body, first->body);
+    check_works_everywhere(forum, json_text(first, "token"));
 }
 
 /* --- secrets --- */

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/arena.h"
 #include "common/attributes.h"
+#include "common/limits.h"
 
 extern const char engine_schema_sql[], engine_timelines_sql[];
 
@@ -134,4 +136,22 @@ Test(event_log, that_was_copied_in_the_middle_of_a_timeline_knows_its_part_of_it
     append(50);
     cr_assert(event_log_holds(event_log, id, 5));
     cr_assert_not(event_log_holds(event_log, id, 6), "the other copy may have gone on with it");
+}
+
+/* Who wants little of a long log must not hold up the engine: a gateway that starts wants only what was
+ * closed. */
+Test(event_log, is_read_in_bounded_steps_also_where_nothing_is_wanted)
+{
+    static const uint32_t none[] = {2}, all[] = {1};
+    struct arena *arena = arena_new();
+    Pb__EventsPulled pulled = PB__EVENTS_PULLED__INIT;
+    append(LIMIT_PULL_SCAN + 10);
+    event_log_read(event_log, 0, none, 1, arena, &pulled);
+    cr_assert(pulled.n_events == 0 && pulled.upto_seq == LIMIT_PULL_SCAN);
+    cr_assert_eq(pulled.head_seq, LIMIT_PULL_SCAN + 10);
+    event_log_read(event_log, pulled.upto_seq, none, 1, arena, &pulled);
+    cr_assert(pulled.n_events == 0 && pulled.upto_seq == LIMIT_PULL_SCAN + 10);
+    event_log_read(event_log, 3, all, 1, arena, &pulled);
+    cr_assert(pulled.n_events == LIMIT_PULL_EVENTS && pulled.upto_seq == 3 + LIMIT_PULL_EVENTS);
+    arena_free(arena);
 }
