@@ -155,11 +155,33 @@ static const char *new_state(void)
     return state;
 }
 
+static const char *const *keep_list(const char *const *list)
+{
+    size_t count = 0;
+    while (list && list[count])
+        count++;
+    const char **copy = keep_alloc((count + 1) * sizeof(copy[0]));
+    for (size_t i = 0; i < count; i++)
+        copy[i] = list[i];
+    return copy;
+}
+
+/* It is used again by forum_start_again, perhaps when the function that made it has returned. */
+static const struct forum_spec *keep_spec(const struct forum_spec *spec)
+{
+    struct forum_spec *copy = keep_alloc(sizeof(*copy));
+    if (!spec)
+        return copy;
+    *copy = *spec;
+    copy->flags = keep_list(spec->flags);
+    copy->env = spec->env ? keep_list(spec->env) : NULL;
+    return copy;
+}
+
 struct forum *forum_start(const struct forum_spec *spec)
 {
-    static const struct forum_spec plain;
     struct forum *forum = keep_alloc(sizeof(*forum));
-    forum->spec = spec ? spec : &plain;
+    forum->spec = keep_spec(spec);
     forum->log = log_path(forum->spec);
     forum->state = forum->spec->state ? forum->spec->state : new_state();
     for (int i = 0; i < START_TRIES; i++) {
@@ -180,7 +202,11 @@ struct forum *forum_start(const struct forum_spec *spec)
 void forum_start_again(struct forum *forum)
 {
     REQUIRE(!forum->keeper, "it runs already");
-    REQUIRE(start_once(forum, FORUM_START_MS), "the forum did not start again: %s", log_tail(forum));
+    int status = -1;
+    bool started = start_once(forum, FORUM_START_MS);
+    if (!started)
+        (void)keeper_wait(forum->keeper, 0, &status);
+    REQUIRE(started, "the forum did not start again (wait status %d): %s", status, log_tail(forum));
 }
 
 bool forum_try_again(struct forum *forum, unsigned timeout_ms)
