@@ -10,6 +10,7 @@
 #include "common/fatal.h"
 #include "gateway/json_scan.h"
 #include "gateway/utf8.h"
+#include "proto/base64.h"
 #include "proto/ids.h"
 #include "proto/rules.h"
 
@@ -95,8 +96,8 @@ static void take_id(struct decoder *decoder, const char *text, size_t length)
 static void take_cursor(struct decoder *decoder, const char *text, size_t length)
 {
     ProtobufCBinaryData data = {.data = arena_alloc_raw(decoder->arena, length + 1)};
-    if (sodium_base642bin(data.data, length + 1, text, length, NULL, &data.len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0) {
+    if (!base64_decode(text, length, sodium_base64_VARIANT_URLSAFE_NO_PADDING, data.data, length + 1,
+                       &data.len)) {
         add_error(decoder, "invalid_cursor", "is not a cursor of this list");
         return;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/fatal.h"
+#include "proto/base64.h"
 
 #define PREFIX      "forumd1."
 #define PREFIX_SIZE (sizeof(PREFIX) - 1)
@@ -70,8 +71,7 @@ static size_t decode(const char *text, size_t length, uint8_t bytes[static BYTES
     size_t decoded;
     const uint8_t *at = bytes;
     if (length <= PREFIX_SIZE || length >= TOKEN_TEXT_MAX || memcmp(text, PREFIX, PREFIX_SIZE) != 0 ||
-        sodium_base642bin(bytes, BYTES_MAX, text + PREFIX_SIZE, length - PREFIX_SIZE, NULL, &decoded, NULL,
-                          VARIANT) != 0 ||
+        !base64_decode(text + PREFIX_SIZE, length - PREFIX_SIZE, VARIANT, bytes, BYTES_MAX, &decoded) ||
         decoded < FIXED_BYTES + crypto_sign_BYTES || get(&at, 1) != VERSION)
         return 0;
     token->key_id = (uint32_t)get(&at, 4);

@@ -197,6 +197,7 @@ static const struct body_row bad_bodies[] = {
     {CMD_feed_get, "{\"user_id\":\"user_1\",\"limit\":true}", "limit:wrong_type"},
     /* cursors */
     {CMD_feed_get, "{\"user_id\":\"user_1\",\"after\":\"a+b/\"}", "after:invalid_cursor"},
+    {CMD_feed_get, "{\"user_id\":\"user_1\",\"after\":\"aa\u00e9\"}", "after:invalid_cursor"},
     {CMD_feed_get, "{\"user_id\":\"user_1\",\"after\":\"YQ==\"}", "after:invalid_cursor"},
     {CMD_feed_get, "{\"user_id\":\"user_1\",\"after\":\"a\"}", "after:invalid_cursor"},
     {CMD_feed_get, "{\"user_id\":\"user_1\",\"after\":\"YR\"}", "after:invalid_cursor"}, /* bits left over */

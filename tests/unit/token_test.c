@@ -91,6 +91,19 @@ Test(token, with_any_character_changed_left_out_or_added_is_refused)
     cr_expect_eq(open_at("forumd1.", NOW_MS), TOKEN_MALFORMED);
 }
 
+/* Not even in place of the letter for which libsodium takes it. */
+Test(token, with_a_byte_beyond_ascii_is_none)
+{
+    char text[TOKEN_TEXT_MAX], changed[TOKEN_TEXT_MAX];
+    struct token token = make_token();
+    token_sign(&token, &secret, text);
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        strcpy(changed, text);
+        changed[i] = '\x80';
+        cr_expect_eq(open_at(changed, NOW_MS), TOKEN_MALFORMED, "changed at %zu", i);
+    }
+}
+
 Test(token, of_another_key_is_refused_even_under_the_id_of_ours)
 {
     char text[TOKEN_TEXT_MAX];
