@@ -9,16 +9,19 @@
 
 /* Worker */
 #define LIMIT_PENDING_PER_ENGINE                                                                             \
-    8192                         /* requests of one worker that wait for one engine, in flight included */
-#define LIMIT_QUEUE_MS      50   /* beyond what an engine decides in that time, requests for it are refused */
-#define LIMIT_QUEUE_MIN     256  /* but never with fewer waiting */
-#define LIMIT_DEADLINE_MS   2000 /* a request's time from its arrival */
-#define LIMIT_BODY_BYTES    (256u << 10)
-#define LIMIT_HEAD_BYTES    (16u << 10) /* request line and headers */
-#define LIMIT_URI_BYTES     8192
-#define LIMIT_CONNECTIONS   20000 /* per worker */
-#define LIMIT_KNOWN_USERS   65536 /* the worker's cache of user id -> name */
-#define LIMIT_FRAME_RETRIES 2     /* alone, after it was with a dying engine */
+    8192                          /* requests of one worker that wait for one engine, in flight included */
+#define LIMIT_QUEUE_MS         50 /* beyond what an engine decides in that time, requests for it are refused */
+#define LIMIT_QUEUE_MIN        256  /* but never with fewer waiting */
+#define LIMIT_DEADLINE_MS      2000 /* a request's time from its arrival */
+#define LIMIT_BODY_BYTES       (256u << 10)
+#define LIMIT_HEAD_BYTES       (16u << 10) /* request line and headers */
+#define LIMIT_URI_BYTES        8192
+#define LIMIT_CONNECTIONS      20000 /* per worker */
+#define LIMIT_KNOWN_USERS      65536 /* the worker's cache of user id -> name */
+#define LIMIT_KNOWN_KEYS       16384 /* the worker's cache of user id -> public key */
+#define LIMIT_KNOWN_SIGNATURES 65536 /* its verdicts on signed posts: 36 bytes each */
+#define LIMIT_KEYS_WAIT_MS     200   /* a read waits that long for its authors' keys */
+#define LIMIT_FRAME_RETRIES    2     /* alone, after it was with a dying engine */
 
 /* Rate limits (gateway/limits_page.h) */
 #define LIMIT_LIMITS_SETS     8192 /* of 8 slots, per table: 65,536 users or addresses that are remembered */

@@ -31,17 +31,18 @@ static ProtobufCMessage *unpack_request(struct engine *engine, const struct requ
                                      frame->length, frame->payload);
 }
 
-/* Of command and payload, secrets aside: it is kept, and a fast hash of a password must not be. */
+/* Of command and payload: of what was asked, and without secrets. It is kept, and a fast hash of a password
+ * must not be. */
 static uint64_t fingerprint(struct engine *engine, const struct request_frame *frame,
                             const struct schema_command *command)
 {
     const uint8_t *bytes = frame->payload;
     size_t length = frame->length;
     ProtobufCMessage *request = NULL;
-    if (schema_has_secrets(command->request))
+    if (!schema_prints_all(command->request))
         request = unpack_request(engine, frame, command);
     if (request != NULL) {
-        schema_drop_secrets(command->request, request);
+        schema_drop_unprinted(command->request, request);
         length = protobuf_c_message_get_packed_size(request);
         uint8_t *packed = arena_alloc_raw(engine->arena, length);
         protobuf_c_message_pack(request, packed);

@@ -422,6 +422,8 @@ enum status json_decode(const struct decode_input *input, struct arena *arena, P
     protobuf_c_message_init(descriptor, decoder.message);
     decode_fields(&decoder);
     json_object_put(decoder.body);
+    if (input->check != NULL)
+        input->check(decoder.message, errors);
     if (decoder.path_is_wrong)
         return STATUS_NOT_FOUND;
     if (errors->count > 0)

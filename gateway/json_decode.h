@@ -46,6 +46,8 @@ struct decode_input {
     const struct schema_message *schema;
     const char *body; /* NULL: the route takes none */
     size_t body_length;
+    /* Rules over several fields, added to `errors`; a field that has an error is absent. NULL: none. */
+    void (*check)(const ProtobufCMessage *message, struct field_errors *errors);
     const struct text_param
         *params; /* a path param wins over a body field of the same name; a query param is for GETs only */
     size_t param_count;

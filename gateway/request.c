@@ -249,6 +249,7 @@ static void on_request(void *arg, struct http_exchange *exchange)
     if (!request_admit(request))
         return;
     input.schema = schema_commands[request->route->command].request;
+    input.check = request->route->check;
     if (strcmp(request->method, "POST") == 0)
         request_check_post(request, &input);
     else

@@ -12,11 +12,13 @@
 #include "gateway/engine_board.h"
 #include "gateway/engine_client.h"
 #include "gateway/http_server.h"
+#include "gateway/known_keys.h"
 #include "gateway/known_users.h"
 #include "gateway/metrics.h"
 #include "gateway/options.h"
 #include "gateway/rates.h"
 #include "gateway/request_ids.h"
+#include "gateway/signed_post.h"
 #include "gateway/token_checker.h"
 #include "proto/domains.h"
 
@@ -31,6 +33,8 @@ struct request_services {
     struct engine_client *engines[DOMAIN_COUNT]; /* by domain; [DOMAIN_ENGINE] is NULL */
     struct engine_board *board;
     struct known_users *users;
+    struct known_keys *keys;
+    struct signed_posts *signed_posts;
     struct token_checker *tokens;
     const struct closed_sessions *closed;
     struct metrics *metrics;

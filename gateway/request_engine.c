@@ -1,113 +1,29 @@
 #include "gateway/request_engine.h"
 
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/fatal.h"
-#include "common/log.h"
 #include "gateway/compose.h"
+#include "gateway/request_signed.h"
+#include "gateway/request_step.h"
 #include "proto/schema_commands.h"
 #include "proto/users.pb-c.h"
-
-/* Nothing that an earlier step left in the arena is used any more. */
-static void step_begin(struct request *request)
-{
-    arena_reset(request->requests->arena);
-}
-
-static void pack(struct text *out, const ProtobufCMessage *message)
-{
-    size_t length = protobuf_c_message_get_packed_size(message);
-    if (out->capacity < length) {
-        out->bytes = xrealloc(out->bytes, length);
-        out->capacity = length;
-    }
-    out->length = protobuf_c_message_pack(message, (uint8_t *)out->bytes);
-}
-
-static void hold(struct request *request, const void *bytes, size_t length)
-{
-    if (request->held_capacity < length) {
-        free(request->held);
-        request->held = xmalloc(length);
-        request->held_capacity = length;
-    }
-    if (length > 0)
-        memcpy(request->held, bytes, length);
-    request->held_length = length;
-}
-
-/* Sends a command for the request; what the engine's queue refuses is answered at once. */
-static void send_command(struct request *request, enum command_index command, const struct request_id *id,
-                         const void *payload, size_t length, engine_reply_fn done)
-{
-    const struct schema_command *row = &schema_commands[command];
-    enum domain_id domain = domain_of_id(row->id);
-    struct engine_request frame = {
-        .command = row->id,
-        .flags = id == &request->id ? request->flags : 0,
-        .id = *id,
-        .actor = request->actor,
-        .actor_name = request->actor_name,
-        .payload = payload,
-        .length = length,
-        .deadline_ms = request->deadline_ms,
-        .admitted = request->engine != NULL,
-    };
-    if (request->engine == NULL)
-        request->engine = domain_name(domain);
-    enum status status =
-        engine_client_send(request->requests->services.engines[domain], &frame, done, request);
-    if (status != STATUS_OK)
-        request_answer_status(request, status, NULL);
-}
-
-/* True: the reply is good, and somebody waits for it. Else the request has ended here. */
-static bool reply_usable(struct request *request, const struct engine_reply *reply)
-{
-    if (reply->batch_size > request->batch_size)
-        request->batch_size = reply->batch_size;
-    if (request->exchange == NULL) {
-        request_release(request);
-        return false;
-    }
-    step_begin(request);
-    if (reply->status == STATUS_OK)
-        return true;
-    request_answer_status(request, (enum status)reply->status, NULL);
-    return false;
-}
-
-/* NULL: it cannot be read, and the request has ended here. */
-static ProtobufCMessage *unpack(struct request *request, enum command_index command, const uint8_t *payload,
-                                size_t length)
-{
-    const struct schema_command *row = &schema_commands[command];
-    ProtobufCMessage *message = protobuf_c_message_unpack(
-        row->reply->descriptor, arena_allocator(request->requests->arena), length, payload);
-    if (message == NULL) {
-        log_error("a reply cannot be read command=%s bytes=%zu", row->name, length);
-        request_answer_status(request, STATUS_BAD_FRAME, NULL);
-    }
-    return message;
-}
 
 static void on_second(void *arg, const struct engine_reply *reply)
 {
     struct request *request = arg;
     const struct route *route = request->route;
-    if (!reply_usable(request, reply))
+    if (!request_reply_usable(request, reply))
         return;
-    ProtobufCMessage *first = unpack(request, route->command, request->held, request->held_length);
+    ProtobufCMessage *first = request_unpack(request, route->command, request->held, request->held_length);
     if (first == NULL)
         return;
-    ProtobufCMessage *second = unpack(request, route->compose->second, reply->payload, reply->length);
+    ProtobufCMessage *second = request_unpack(request, route->compose->second, reply->payload, reply->length);
     if (second == NULL)
         return;
-    ProtobufCMessage *answer = route->compose->join(request->requests->arena, first, second);
-    request_answer_message(request, compose_answer_schema(route), answer);
+    request_answer_posts(request, compose_answer_schema(route),
+                         route->compose->join(request->requests->arena, first, second));
 }
 
 static void compose_first(struct request *request, const struct engine_reply *reply, ProtobufCMessage *first)
@@ -117,30 +33,30 @@ static void compose_first(struct request *request, const struct engine_reply *re
     struct request_id id;
     ProtobufCMessage *ask = compose->ask(requests->arena, first);
     if (ask == NULL) {
-        request_answer_message(request, compose_answer_schema(request->route),
-                               compose->join(requests->arena, first, NULL));
+        request_answer_posts(request, compose_answer_schema(request->route),
+                             compose->join(requests->arena, first, NULL));
         return;
     }
-    hold(request, reply->payload, reply->length);
-    pack(&requests->packed, ask);
+    request_hold(request, reply->payload, reply->length);
+    request_pack(&requests->packed, ask);
     request_ids_next(requests->services.ids, &id);
-    send_command(request, compose->second, &id, requests->packed.bytes, requests->packed.length, on_second);
+    request_send(request, compose->second, &id, requests->packed.bytes, requests->packed.length, on_second);
 }
 
 static void on_reply(void *arg, const struct engine_reply *reply)
 {
     struct request *request = arg;
     const struct route *route = request->route;
-    if (!reply_usable(request, reply))
+    if (!request_reply_usable(request, reply))
         return;
-    ProtobufCMessage *message = unpack(request, route->command, reply->payload, reply->length);
+    ProtobufCMessage *message = request_unpack(request, route->command, reply->payload, reply->length);
     if (message == NULL)
         return;
     request->replayed = (reply->flags & REPLY_REPLAYED) != 0;
     if (route->compose != NULL)
         compose_first(request, reply, message);
     else
-        request_answer_message(request, schema_commands[route->command].reply, message);
+        request_answer_posts(request, schema_commands[route->command].reply, message);
 }
 
 static void touch_actor(struct request *request)
@@ -174,9 +90,9 @@ static void on_users_resolved(void *arg, const struct engine_reply *reply)
 {
     struct request *request = arg;
     request->engine = NULL; /* the log names the engine that decides */
-    if (!reply_usable(request, reply))
+    if (!request_reply_usable(request, reply))
         return;
-    ProtobufCMessage *found = unpack(request, CMD_users_resolve, reply->payload, reply->length);
+    ProtobufCMessage *found = request_unpack(request, CMD_users_resolve, reply->payload, reply->length);
     if (found == NULL)
         return;
     if (!all_found(request, (const Pb__UsersResolved *)found)) {
@@ -184,7 +100,7 @@ static void on_users_resolved(void *arg, const struct engine_reply *reply)
         return;
     }
     touch_actor(request);
-    send_command(request, request->route->command, &request->id, request->held, request->held_length,
+    request_send(request, request->route->command, &request->id, request->held, request->held_length,
                  on_reply);
 }
 
@@ -193,12 +109,12 @@ static void resolve_users(struct request *request)
     struct requests *requests = request->requests;
     Pb__UsersResolve ask = PB__USERS_RESOLVE__INIT;
     struct request_id id;
-    hold(request, requests->packed.bytes, requests->packed.length);
+    request_hold(request, requests->packed.bytes, requests->packed.length);
     ask.n_user_ids = request->unknown_count;
     ask.user_ids = request->unknown;
-    pack(&requests->packed, &ask.base);
+    request_pack(&requests->packed, &ask.base);
     request_ids_next(requests->services.ids, &id);
-    send_command(request, CMD_users_resolve, &id, requests->packed.bytes, requests->packed.length,
+    request_send(request, CMD_users_resolve, &id, requests->packed.bytes, requests->packed.length,
                  on_users_resolved);
 }
 
@@ -222,7 +138,7 @@ static void request_id_of_message(struct request *request, const struct schema_c
 {
     struct arena *arena = request->requests->arena;
     ProtobufCMessage *copy = arena_copy(arena, message, command->request->descriptor->sizeof_message);
-    schema_drop_secrets(command->request, copy);
+    schema_drop_unprinted(command->request, copy);
     size_t length = protobuf_c_message_get_packed_size(copy);
     uint8_t *bytes = arena_alloc_raw(arena, length);
     protobuf_c_message_pack(copy, bytes);
@@ -256,17 +172,15 @@ static void need_actor(struct request *request)
     }
 }
 
-void request_run_command(struct request *request, const ProtobufCMessage *message, const char *key)
+void request_run_packed(struct request *request, const ProtobufCMessage *message)
 {
     struct requests *requests = request->requests;
     const struct route *route = request->route;
-    const struct schema_command *command = &schema_commands[route->command];
-    choose_id(request, command, message, key);
-    pack(&requests->packed, message);
+    const struct schema_message *schema = schema_commands[route->command].request;
     need_actor(request);
     for (size_t i = 0; i < ROUTE_USERS_MAX && route->users[i] != NULL; i++) {
         uint64_t user;
-        if (message_u64(command->request, message, route->users[i], &user))
+        if (message_u64(schema, message, route->users[i], &user))
             need_user(request, user);
     }
     if (request->unknown_count > 0) {
@@ -274,10 +188,20 @@ void request_run_command(struct request *request, const ProtobufCMessage *messag
         return;
     }
     touch_actor(request);
-    send_command(request, route->command, &request->id, requests->packed.bytes, requests->packed.length,
+    request_send(request, route->command, &request->id, requests->packed.bytes, requests->packed.length,
                  on_reply);
-    if (schema_has_secrets(command->request))
+    if (schema_has_secrets(schema))
         sodium_memzero(requests->packed.bytes, requests->packed.capacity);
+}
+
+void request_run_command(struct request *request, ProtobufCMessage *message, const char *key)
+{
+    choose_id(request, &schema_commands[request->route->command], message, key);
+    request_pack(&request->requests->packed, message);
+    if (signed_post_is_request(message))
+        request_run_signed(request, (Pb__PostsCreate *)message);
+    else
+        request_run_packed(request, message);
 }
 
 static void on_told(void *arg, const struct engine_reply *reply)
@@ -295,7 +219,7 @@ void requests_tell_presence(struct requests *requests, uint64_t now_ms)
     Pb__UsersTouch touch = PB__USERS_TOUCH__INIT;
     touch.n_user_ids = count;
     touch.user_ids = (uint64_t *)(uintptr_t)ids;
-    pack(&requests->packed, &touch.base);
+    request_pack(&requests->packed, &touch.base);
     struct engine_request frame = {
         .command = COMMAND_ID_users_touch,
         .actor_name = "",

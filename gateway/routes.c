@@ -5,6 +5,7 @@
 
 #include "common/attributes.h"
 #include "gateway/compose.h"
+#include "gateway/key_rules.h"
 #include "gateway/local.h"
 #include "gateway/percent.h"
 
@@ -53,6 +54,7 @@ const struct route routes[] = {
      .success = 201,
      .location = "/api/users/",
      .rate = RATED_AS_REGISTER,
+     .check = key_rules_of_user,
      .summary = "Register a user"},
     {.method = "POST",
      .path = "/api/auth/login",
@@ -158,6 +160,7 @@ const struct route routes[] = {
      .success = 201,
      .location = "/api/posts/",
      .auth = ROUTE_ACTOR,
+     .check = key_rules_of_post,
      .summary = "Post to a subreddit"},
     {.method = "GET",
      .path = "/api/posts/:post_id",

@@ -61,7 +61,9 @@ struct route {
     enum route_guard guard;
     const char *
         users[ROUTE_USERS_MAX]; /* fields of the request that must name existing users (404 user_not_found) */
-    const struct compose *compose; /* NULL: the reply is the answer */
+    void (*check)(const ProtobufCMessage *message,
+                  struct field_errors *errors); /* rules over several fields (json_decode.h); NULL: none */
+    const struct compose *compose;              /* NULL: the reply is the answer */
     const char *summary;
 };
 

@@ -35,6 +35,8 @@ struct worker {
     struct rates *rates;
     struct admission *admission;
     struct known_users *users;
+    struct known_keys *keys;
+    struct signed_posts *signed_posts;
     struct closed_sessions *closed;
     struct token_checker *tokens;
     struct engine_links *links;
@@ -143,6 +145,8 @@ static struct request_services services_of(struct worker *worker)
         .options = worker->options,
         .board = engine_links_board(worker->links),
         .users = worker->users,
+        .keys = worker->keys,
+        .signed_posts = worker->signed_posts,
         .tokens = worker->tokens,
         .closed = worker->closed,
         .metrics = worker->metrics,
@@ -171,6 +175,8 @@ static void worker_open(struct worker *worker)
     worker->rates = rates_open(options, (int)options->limits_fd);
     worker->admission = admission_new(worker->metrics);
     worker->users = known_users_new();
+    worker->keys = known_keys_new();
+    worker->signed_posts = signed_posts_new();
     worker->closed = closed_sessions_open((int)options->closed_fd);
     worker->tokens = token_checker_new(options->token_keys);
     worker->links =
@@ -201,6 +207,8 @@ static void worker_close(struct worker *worker)
     admission_free(worker->admission);
     token_checker_free(worker->tokens);
     closed_sessions_close(worker->closed);
+    known_keys_free(worker->keys);
+    signed_posts_free(worker->signed_posts);
     metrics_close(worker->metrics);
     for (size_t i = 0; i < ARRAY_LEN(events); i++)
         if (events[i] != NULL)

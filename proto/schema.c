@@ -27,11 +27,25 @@ bool schema_has_secrets(const struct schema_message *schema)
     return false;
 }
 
-void schema_drop_secrets(const struct schema_message *schema, ProtobufCMessage *message)
+/* Those that are not are texts. */
+static bool is_printed(const struct schema_field *field)
+{
+    return !field->secret && !field->derived;
+}
+
+bool schema_prints_all(const struct schema_message *schema)
+{
+    for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
+        if (!is_printed(&schema->fields[i]))
+            return false;
+    return true;
+}
+
+void schema_drop_unprinted(const struct schema_message *schema, ProtobufCMessage *message)
 {
     static const char *const none = NULL;
     for (unsigned i = 0; i < schema->descriptor->n_fields; i++)
-        if (schema->fields[i].secret)
+        if (!is_printed(&schema->fields[i]))
             memcpy((char *)message + schema->descriptor->fields[i].offset, &none, sizeof(none));
 }
 

@@ -26,7 +26,7 @@ struct schema_field {
     const char *header;                   /* reply: shown in this header instead of the body; NULL: body */
     const char *describe;                 /* NULL: nothing to add */
     const struct schema_message *message; /* the field's own message type, or NULL */
-    bool required, trim, actor, refused, omit, cursor, empty_is_absent, internal, secret;
+    bool required, trim, actor, refused, omit, cursor, empty_is_absent, internal, secret, derived;
 };
 
 struct schema_message {
@@ -62,9 +62,11 @@ const struct schema_command *schema_command_by_id(uint16_t id);
 /* NULL: no such event. */
 const struct schema_message *schema_event_by_type(uint32_t type);
 bool schema_has_secrets(const struct schema_message *schema) MUST_USE;
-/* Takes out the secret fields of a message of that type (their text itself is left alone), so that what is
- * packed of it may be hashed and kept. */
-void schema_drop_secrets(const struct schema_message *schema, ProtobufCMessage *message);
+/* Whether hashes of its messages are of all their fields: none is secret or derived. */
+bool schema_prints_all(const struct schema_message *schema) MUST_USE;
+/* Takes the other fields out of a message of that type (their text itself is left alone), so that what is
+ * packed of it is what was asked, and may be hashed and kept. */
+void schema_drop_unprinted(const struct schema_message *schema, ProtobufCMessage *message);
 /* NULL: the message has no such field. */
 const struct schema_field *schema_field_by_name(const struct schema_message *message, const char *name,
                                                 unsigned *index);

@@ -74,6 +74,11 @@
     X(119, REPLY_TOO_LARGE, 503, "reply_too_large", NULL, "the answer does not fit; ask for fewer")          \
     X(125, SESSIONS_UNKNOWN, 503, "sessions_unknown", NULL,                                                  \
       "it is not known now whether this token was ended; try again")                                         \
+    X(130, INVALID_SIGNATURE, 400, "invalid_signature", "signature",                                         \
+      "the signature does not verify with the author's key over what is posted")                             \
+    X(131, NO_PUBLIC_KEY, 400, "no_public_key", "signature", "the author has registered no public key")      \
+    X(132, OTHER_KEY_ALGORITHM, 400, "other_key_algorithm", "signature_algorithm",                           \
+      "the author's key is of another algorithm")                                                            \
     X(140, RATE_LIMITED, 429, "rate_limited", NULL, "too many requests; see Retry-After")                    \
     X(141, TOO_MANY_FAILURES, 429, "too_many_failures", NULL,                                                \
       "too many wrong passwords; the next may be tried after Retry-After")

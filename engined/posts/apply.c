@@ -7,9 +7,10 @@ void posts_apply_created(void *state, struct arena *arena, const ProtobufCMessag
 {
     struct posts *posts = state;
     const Pb__PostCreated *event = (const Pb__PostCreated *)message;
-    query_bind(posts->post_insert, "uuuuusssss", event->post_id, event->subreddit_id, event->author_id,
+    query_bind(posts->post_insert, "uuuuusssssssiu", event->post_id, event->subreddit_id, event->author_id,
                event->created_at, event->original_post_id, event->subreddit_name, event->author_username,
-               event->title, event->url, event->content);
+               event->title, event->url, event->content, event->signature, event->author_key,
+               (int64_t)event->signature_algorithm, event->signed_at);
     query_run(posts->post_insert);
     query_bind(posts->score_insert, "uuu", event->subreddit_id, event->post_id, event->created_at);
     query_run(posts->score_insert);

@@ -6,7 +6,7 @@
 #include "engined/page.h"
 #include "engined/posts/posts_state.h"
 
-/* No post has more besides its texts: 19 tags, varints of 10 bytes, and lengths. */
+/* No post has more besides its texts: 22 tags, varints of 10 bytes, and lengths. */
 #define POST_FIXED_BYTES_MAX 256
 
 /* The gateway checks fields by the same schema: a frame that lacks what is required is not understood. */
@@ -55,7 +55,10 @@ static Pb__Post *emit_created(struct context *context, Pb__PostCreated *event)
 enum status posts_create(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
 {
     const Pb__PostsCreate *request = (const Pb__PostsCreate *)message;
-    REFUSE_UNLESS(context->actor != 0 && request->title != NULL);
+    bool is_signed = request->signature != NULL;
+    REFUSE_UNLESS(context->actor != 0 && request->title != NULL &&
+                  request->has_signature_algorithm == is_signed && request->has_signed_at == is_signed &&
+                  (request->author_key != NULL) == is_signed);
     const char *name = NULL;
     enum status status = find_subreddit(context, request->subreddit_id, &name);
     if (status != STATUS_OK)
@@ -66,6 +69,11 @@ enum status posts_create(struct context *context, const ProtobufCMessage *messag
     event.title = request->title;
     event.content = request->content;
     event.url = request->url;
+    event.signature = request->signature;
+    event.has_signature_algorithm = event.has_signed_at = is_signed;
+    event.signature_algorithm = request->signature_algorithm;
+    event.signed_at = request->signed_at;
+    event.author_key = request->author_key;
     *reply = &emit_created(context, &event)->base;
     return STATUS_OK;
 }
@@ -156,7 +164,8 @@ static size_t post_bytes_bound(const Pb__Post *post)
 {
     return POST_FIXED_BYTES_MAX + page_text_bytes(post->title) + page_text_bytes(post->content) +
            page_text_bytes(post->url) + page_text_bytes(post->author_username) +
-           page_text_bytes(post->subreddit_name);
+           page_text_bytes(post->subreddit_name) + page_text_bytes(post->signature) +
+           page_text_bytes(post->author_key);
 }
 
 /* A page being filled; refuses what would make it larger than PAGE_BYTES_MAX. */

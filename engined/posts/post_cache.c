@@ -80,7 +80,8 @@ static size_t text_size(const char *text)
 static size_t texts_size(const Pb__Post *post)
 {
     return text_size(post->title) + text_size(post->content) + text_size(post->url) +
-           text_size(post->author_username) + text_size(post->subreddit_name);
+           text_size(post->author_username) + text_size(post->subreddit_name) + text_size(post->signature) +
+           text_size(post->author_key);
 }
 
 static char *text_copy(char **to, const char *text)
@@ -102,6 +103,8 @@ static void post_copy(Pb__Post *copy, char *texts, const Pb__Post *post)
     copy->url = text_copy(&texts, post->url);
     copy->author_username = text_copy(&texts, post->author_username);
     copy->subreddit_name = text_copy(&texts, post->subreddit_name);
+    copy->signature = text_copy(&texts, post->signature);
+    copy->author_key = text_copy(&texts, post->author_key);
 }
 
 const Pb__Post *post_cache_peek(struct post_cache *cache, uint64_t post_id)

@@ -6,7 +6,7 @@
 #include "engined/posts/commands.h"
 #include "engined/posts/posts_state.h"
 
-extern const char engine_schema_sql[], engine_timelines_sql[], posts_schema_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], posts_schema_sql[], posts_signatures_sql[];
 
 /* proto/posts.proto, proto/comments.proto */
 enum {
@@ -36,11 +36,13 @@ static void prepare(struct posts *posts, struct store *store)
     posts->last_id = store_prepare(store, "SELECT max(post_id) FROM posts");
     posts->exists = store_prepare(store, "SELECT post_id FROM posts WHERE post_id = ?1");
     posts->get = store_prepare(
-        store, "SELECT p.post_id, p.subreddit_id, p.author_id, p.created_at, p.original_post_id, "
-               "p.subreddit_name, p.author_username, p.title, p.url, p.content, "
-               "s.upvotes, s.downvotes, c.comment_count FROM posts p CROSS JOIN scores s "
-               "ON s.subreddit_id = p.subreddit_id AND s.post_id = p.post_id "
-               "LEFT JOIN comment_counts c ON c.post_id = p.post_id WHERE p.post_id = ?1");
+        store,
+        "SELECT p.post_id, p.subreddit_id, p.author_id, p.created_at, p.original_post_id, "
+        "p.subreddit_name, p.author_username, p.title, p.url, p.content, "
+        "s.upvotes, s.downvotes, c.comment_count, "
+        "p.signature, p.signature_algorithm, p.signed_at, p.author_key FROM posts p CROSS JOIN scores s "
+        "ON s.subreddit_id = p.subreddit_id AND s.post_id = p.post_id "
+        "LEFT JOIN comment_counts c ON c.post_id = p.post_id WHERE p.post_id = ?1");
     posts->of_author = store_prepare(store, "SELECT post_id FROM posts WHERE author_id = ?1 AND post_id < ?2 "
                                             "ORDER BY post_id DESC LIMIT ?3");
     posts->scores_of_subreddit =
@@ -53,8 +55,10 @@ static void prepare(struct posts *posts, struct store *store)
     posts->vote_delete = store_prepare(store, "DELETE FROM votes WHERE post_id = ?1 AND user_id = ?2");
     posts->post_insert =
         store_prepare(store, "INSERT INTO posts (post_id, subreddit_id, author_id, created_at, "
-                             "original_post_id, subreddit_name, author_username, title, url, content) "
-                             "VALUES (?1, ?2, ?3, ?4, nullif(?5, 0), ?6, ?7, ?8, ?9, ?10)");
+                             "original_post_id, subreddit_name, author_username, title, url, content, "
+                             "signature, author_key, signature_algorithm, signed_at) "
+                             "VALUES (?1, ?2, ?3, ?4, nullif(?5, 0), ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+                             "iif(?11 IS NULL, NULL, ?13), iif(?11 IS NULL, NULL, ?14))");
     posts->score_insert =
         store_prepare(store, "INSERT INTO scores (subreddit_id, post_id, created_at, upvotes, downvotes) "
                              "VALUES (?1, ?2, ?3, 0, 0)");
@@ -104,7 +108,8 @@ static void posts_clear(void *state)
     posts_rolled_back(posts);
 }
 
-static const char *const migrations[] = {engine_schema_sql, posts_schema_sql, engine_timelines_sql};
+static const char *const migrations[] = {engine_schema_sql, posts_schema_sql, engine_timelines_sql,
+                                         posts_signatures_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},

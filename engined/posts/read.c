@@ -40,6 +40,14 @@ static Pb__Post *post_new(struct arena *arena)
     return post;
 }
 
+static void set_signing(Pb__Post *post, Pb__KeyAlgorithm algorithm, uint64_t signed_at, char *author_key)
+{
+    post->has_signature_algorithm = post->has_signed_at = true;
+    post->signature_algorithm = algorithm;
+    post->signed_at = signed_at;
+    post->author_key = author_key;
+}
+
 /* Of a row of the query `get`. */
 static Pb__Post *post_of_row(struct query *row, struct arena *arena)
 {
@@ -55,6 +63,10 @@ static Pb__Post *post_of_row(struct query *row, struct arena *arena)
     post->url = query_text(row, 8, arena);
     post->content = query_text(row, 9, arena);
     set_counts(post, query_u64(row, 10), query_u64(row, 11), query_u64(row, 12));
+    post->signature = query_text(row, 13, arena);
+    if (post->signature != NULL)
+        set_signing(post, (Pb__KeyAlgorithm)query_i64(row, 14), query_u64(row, 15),
+                    query_text(row, 16, arena));
     return post;
 }
 
@@ -102,6 +114,9 @@ Pb__Post *post_of_event(const Pb__PostCreated *event, struct arena *arena)
     post->title = event->title;
     post->url = event->url;
     post->content = event->content;
+    post->signature = event->signature;
+    if (post->signature != NULL)
+        set_signing(post, event->signature_algorithm, event->signed_at, event->author_key);
     set_counts(post, 0, 0, 0);
     post->has_my_vote = true;
     post->my_vote = PB__VOTE_TYPE__none;

@@ -9,6 +9,11 @@ void users_apply_created(void *state, struct arena *arena, const ProtobufCMessag
     const Pb__UserCreated *event = (const Pb__UserCreated *)message;
     query_bind(users->insert, "uus", event->user_id, event->created_at, event->username);
     query_run(users->insert);
+    if (event->public_key != NULL) {
+        query_bind(users->key_insert, "uis", event->user_id, (int64_t)event->key_algorithm,
+                   event->public_key);
+        query_run(users->key_insert);
+    }
     users->next_user_id = event->user_id + 1;
 }
 

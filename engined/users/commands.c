@@ -42,7 +42,7 @@ enum status users_create(struct context *context, const ProtobufCMessage *messag
 {
     const Pb__UsersCreate *request = (const Pb__UsersCreate *)message;
     struct users *users = context->state;
-    if (request->username == NULL)
+    if (request->username == NULL || (request->public_key != NULL) != request->has_key_algorithm)
         return STATUS_BAD_FRAME;
     if (users_find_by_name(users, request->username) != 0)
         return STATUS_USERNAME_TAKEN;
@@ -55,6 +55,9 @@ enum status users_create(struct context *context, const ProtobufCMessage *messag
     event.user_id = next_user_id(users);
     event.created_at = context->now_ms;
     event.username = request->username;
+    event.public_key = request->public_key;
+    event.has_key_algorithm = request->has_key_algorithm;
+    event.key_algorithm = request->key_algorithm;
     context_emit(context, &event.base);
     if (hash != NULL)
         users_set_credential(users, event.user_id, hash);
@@ -66,6 +69,9 @@ enum status users_create(struct context *context, const ProtobufCMessage *messag
     registered->user_id = event.user_id;
     registered->created_at = event.created_at;
     registered->username = event.username;
+    registered->public_key = event.public_key;
+    registered->has_key_algorithm = event.has_key_algorithm;
+    registered->key_algorithm = event.key_algorithm;
     *reply = &registered->base;
     return STATUS_OK;
 }
@@ -117,18 +123,49 @@ char *users_find_name(struct users *users, uint64_t user_id, struct arena *arena
     return name;
 }
 
+/* NULL: no such user. */
+static Pb__UserKey *find_key(struct users *users, uint64_t user_id, struct arena *arena)
+{
+    Pb__UserKey *key = NULL;
+    query_bind(users->key_get, "u", user_id);
+    if (query_row(users->key_get)) {
+        key = arena_alloc_raw(arena, sizeof(*key));
+        pb__user_key__init(key);
+        key->has_user_id = true;
+        key->user_id = user_id;
+        key->username = query_text(users->key_get, 0, arena);
+        key->public_key = query_text(users->key_get, 1, arena);
+        key->has_key_algorithm = key->public_key != NULL;
+        if (key->has_key_algorithm)
+            key->key_algorithm = (Pb__KeyAlgorithm)query_i64(users->key_get, 2);
+    }
+    query_done(users->key_get);
+    return key;
+}
+
 enum status users_get_key(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
 {
     const Pb__UsersGet *request = (const Pb__UsersGet *)message;
-    char *username = users_find_name(context->state, request->user_id, context->arena);
-    if (username == NULL)
+    Pb__UserKey *key = find_key(context->state, request->user_id, context->arena);
+    if (key == NULL)
         return STATUS_USER_NOT_FOUND;
-    Pb__UserKey *key = arena_alloc_raw(context->arena, sizeof(*key));
-    pb__user_key__init(key);
-    key->has_user_id = true;
-    key->user_id = request->user_id;
-    key->username = username;
     *reply = &key->base;
+    return STATUS_OK;
+}
+
+enum status users_keys(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
+{
+    const Pb__UsersKeys *request = (const Pb__UsersKeys *)message;
+    struct arena *arena = context->arena;
+    Pb__UserKeys *keys = arena_alloc_raw(arena, sizeof(*keys));
+    pb__user_keys__init(keys);
+    keys->items = arena_alloc_raw(arena, request->n_user_ids * sizeof(keys->items[0]));
+    for (size_t i = 0; i < request->n_user_ids; i++) {
+        Pb__UserKey *key = find_key(context->state, request->user_ids[i], arena);
+        if (key != NULL)
+            keys->items[keys->n_items++] = key;
+    }
+    *reply = &keys->base;
     return STATUS_OK;
 }
 

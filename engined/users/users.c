@@ -6,7 +6,8 @@
 #include "engined/users/commands.h"
 #include "engined/users/users_state.h"
 
-extern const char engine_schema_sql[], engine_timelines_sql[], users_schema_sql[], users_accounts_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], users_schema_sql[], users_accounts_sql[],
+    users_keys_sql[];
 
 /* proto/users.proto, proto/posts.proto, proto/comments.proto */
 enum {
@@ -30,6 +31,11 @@ static void prepare(struct users *users, struct store *store)
     users->insert =
         store_prepare(store, "INSERT INTO users (user_id, created_at, username) VALUES (?1, ?2, ?3)");
     users->clear = store_prepare(store, "DELETE FROM users");
+    users->key_get = store_prepare(store, "SELECT u.username, k.public_key, k.algorithm FROM users u "
+                                          "LEFT JOIN keys k ON k.user_id = u.user_id WHERE u.user_id = ?1");
+    users->key_insert =
+        store_prepare(store, "INSERT INTO keys (user_id, algorithm, public_key) VALUES (?1, ?2, ?3)");
+    users->keys_clear = store_prepare(store, "DELETE FROM keys");
     users->post_karma_add =
         store_prepare(store, "INSERT INTO karma_from_posts (user_id, karma) VALUES (?1, ?2) "
                              "ON CONFLICT (user_id) DO UPDATE SET karma = karma + excluded.karma");
@@ -89,11 +95,12 @@ static void users_clear(void *state)
     struct users *users = state;
     query_run(users->clear);
     query_run(users->closed_clear);
+    query_run(users->keys_clear);
     users->next_user_id = 0;
 }
 
 static const char *const migrations[] = {engine_schema_sql, users_schema_sql, engine_timelines_sql,
-                                         users_accounts_sql};
+                                         users_accounts_sql, users_keys_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},

@@ -20,6 +20,7 @@ struct users {
     struct query *sessions_get, *session_opened, *sessions_closed, *session_close, *session_closed_get;
     struct query *sessions_forget_upto, *sessions_forget_old, *closed_clear;
     struct query *credential_get, *credential_put;
+    struct query *key_get, *key_insert, *keys_clear;
     struct query *post_karma_add, *post_karma_forget, *comment_karma_add, *comment_karma_forget;
 };
 

@@ -115,9 +115,9 @@ static void print_field(FILE *out, const Field *field)
     fprintf(out,
             ",\n     .required = %d, .trim = %d, .actor = %d, .refused = %d, .omit = %d, .cursor = %d, "
             ".empty_is_absent = %d, "
-            ".internal = %d, .secret = %d},\n",
+            ".internal = %d, .secret = %d, .derived = %d},\n",
             r->required, r->trim, r->actor, r->refused, r->omit, r->cursor, r->empty_is_absent, r->internal,
-            r->secret);
+            r->secret, r->derived);
     if (rule != NULL)
         pb__field_rule__free_unpacked(rule, NULL);
 }

@@ -161,7 +161,8 @@ static void check_wrong_types(const struct bad_route *route, const struct bad_fi
 {
     static const char *const literals[] = {"17",    "-1", "1.5", "1e3",     "true",
                                            "false", "[]", "{}",  "[\"x\"]", "{\"x\":1}"};
-    for (size_t i = 0; i < ARRAY_LEN(literals); i++)
+    const size_t whole_numbers = 2;
+    for (size_t i = field->kind == BAD_NUMBER ? whole_numbers : 0; i < ARRAY_LEN(literals); i++)
         EXPECT_NOTHING_WRONG(check_field_error(post_with(route, field->name, literals[i]), field->name,
                                                field->kind == BAD_REFUSED ? NULL : "wrong_type"));
 }
@@ -246,6 +247,20 @@ static void check_word(const struct bad_route *route, const struct bad_field *fi
     for (size_t i = 0; field->kind == BAD_WORD && i < ARRAY_LEN(literals); i++)
         EXPECT_NOTHING_WRONG(
             check_field_error(post_with(route, field->name, literals[i]), field->name, "not_one_of"));
+}
+
+static void check_number(const struct bad_route *route, const struct bad_field *field)
+{
+    static const char *const numbers[][2] = {
+        {"-1", "too_small"}, {"18446744073709551615", "too_large"}, {"\"17\"", "wrong_type"}};
+    for (size_t i = 0; field->kind == BAD_NUMBER && i < ARRAY_LEN(numbers); i++)
+        EXPECT_NOTHING_WRONG(
+            check_field_error(post_with(route, field->name, numbers[i][0]), field->name, numbers[i][1]));
+}
+
+Test(fields, of_numbers_out_of_their_bounds_are_named)
+{
+    each_body_field(check_number);
 }
 
 Test(fields, of_words_that_are_not_among_the_allowed_are_named)

@@ -121,13 +121,9 @@ Test(create, refuses_what_does_not_exist)
                   404, "user_not_found");
 }
 
-Test(create, refuses_signatures_until_they_are_understood)
+Test(create, refuses_addresses_of_other_kinds)
 {
     const char *user = make_user(forum), *subreddit = make_subreddit(forum, user);
-    CHECK_PROBLEM(create(json_body("{'subreddit_id':'%s','author_id':'%s','title':'T','signature':'QUJD',"
-                                   "'signature_algorithm':'ED25519','signed_at':1}",
-                                   subreddit, user)),
-                  400, NULL);
     CHECK_FIELD_ERROR(
         create(json_body("{'subreddit_id':'%s','author_id':'%s','title':'T','url':'ftp://x.org/'}", subreddit,
                          user)),

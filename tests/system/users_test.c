@@ -73,17 +73,6 @@ Test(register, ignores_unknown_fields_and_absent_ones_that_are_null)
     cr_assert(!json_has(reply, "shoe_size"));
 }
 
-Test(register, refuses_what_needs_keys_plainly)
-{
-    static const char *const fields[] = {"\"public_key\":\"QUJD\"", "\"key_algorithm\":\"ED25519\""};
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        const char *name = make_name("d");
-        struct reply *reply = sign_up(json_body("{'username':'%s',%s}", name, fields[i]));
-        CHECK_PROBLEM(reply, 400, NULL);
-        CHECK_PROBLEM(forum_get(forum, "/api/auth/user/%s", name), 404, "user_not_found");
-    }
-}
-
 Test(register, names_every_bad_field_at_once)
 {
     struct reply *reply = sign_up("{\"username\":\"!\",\"password\":1,\"public_key\":2}");

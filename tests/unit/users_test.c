@@ -107,7 +107,7 @@ Test(users_create, answers_with_the_new_user_and_counts_ids_from_one_without_gap
     cr_assert_eq(ann->karma, 0);
     cr_assert_eq(ann->created_at, harness_now_ms(harness));
     cr_assert_null(ann->public_key);
-    cr_assert_null(ann->key_algorithm);
+    cr_assert_not(ann->has_key_algorithm);
     struct token token;
     cr_assert(harness_token(harness, ann->token, &token));
     cr_assert(token.user_id == 1 && token.session == 1 &&
@@ -211,7 +211,7 @@ Test(users_get_key, says_that_there_is_none_yet)
     cr_assert_eq(key->user_id, 1);
     cr_assert_str_eq(key->username, "Ann");
     cr_assert_null(key->public_key);
-    cr_assert_null(key->key_algorithm);
+    cr_assert_not(key->has_key_algorithm);
     request.user_id = UNKNOWN;
     cr_assert_eq(harness_run(harness, 0, "", COMMAND_ID_users_get_key, &request.base, NULL),
                  STATUS_USER_NOT_FOUND);
