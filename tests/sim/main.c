@@ -13,6 +13,7 @@
 #include "tests/sim/random.h"
 #include "tests/sim/record.h"
 #include "tests/sim/settings.h"
+#include "tests/sim/sign.h"
 #include "tests/sim/stats.h"
 #include "tests/sim/verify.h"
 
@@ -39,7 +40,7 @@ static bool run_load(struct forum *forum, const struct settings *settings)
 
 static bool run_import(struct forum *forum, const struct settings *settings)
 {
-    struct import_options options = {.directory = settings->directory,
+    struct import_options options = {.directory = settings->operand,
                                      .clients = settings->clients,
                                      .replies = settings->replies,
                                      .seed = settings->seed,
@@ -53,6 +54,31 @@ static bool (*const commands[])(struct forum *forum, const struct settings *sett
     [COMMAND_JOURNEY] = run_journey, [COMMAND_MULTI] = run_multi, [COMMAND_LOAD] = run_load,
     [COMMAND_IMPORT] = run_import,   [COMMAND_VERIFY] = NULL,
 };
+
+/* What needs no run: one thing, and what it says is all that is printed. False: it is none of those. */
+static bool run_alone(const struct settings *settings, bool *good)
+{
+    struct client_options options = {
+        .base_url = settings->url, .retries = settings->retries, .timeout_ms = settings->timeout_ms};
+    struct client *client;
+
+    *good = true;
+    switch (settings->command) {
+    case COMMAND_KEYGEN:
+        sign_make_key(settings->operand, settings->algorithm);
+        return true;
+    case COMMAND_SIGN:
+        sign_post(settings->operand, settings->post);
+        return true;
+    case COMMAND_VERIFY_SIGNATURE:
+        client = client_new(&options);
+        *good = sign_verify(client, settings->operand);
+        client_free(client);
+        return true;
+    default:
+        return false;
+    }
+}
 
 /* `verify` compares with the records of runs before; the others begin one, or go on with it. */
 static struct record *open_record(const struct settings *settings)
@@ -87,6 +113,10 @@ int main(int argc, char **argv)
     bool good = true;
 
     settings_parse(&settings, argc, argv);
+    if (run_alone(&settings, &good)) {
+        settings_clear(&settings);
+        return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     client_options = (struct client_options){
         .base_url = settings.url, .retries = settings.retries, .timeout_ms = settings.timeout_ms};
     forum.client = client_new(&client_options);

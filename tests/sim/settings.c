@@ -38,6 +38,9 @@ static const char usage[] =
     "  import [DIR]         Debian changelogs: DIR/*/changelog.Debian.gz (default " IMPORT_DEFAULT_DIRECTORY
     ")\n"
     "  verify               reads the server back and compares it with itself and the --record files\n"
+    "  keygen FILE          makes a key to sign posts with; prints its public key\n"
+    "  sign FILE            prints the body of a post signed with that key\n"
+    "  verify-signature ID  verifies a post with its author's key\n"
     "for all:\n"
     "  --url URL            the server (http://127.0.0.1:8080)\n"
     "  --clients N          requests at once (32)\n"
@@ -62,6 +65,10 @@ static const char usage[] =
     "  --complete           the records hold all that anybody wrote: what is not in them must not be there\n"
     "import:\n"
     "  --replies            sub-bullets become replies\n"
+    "keygen:\n"
+    "  --algorithm NAME     RSA2048, ECDSAP256 or ED25519 (ED25519)\n"
+    "sign:\n"
+    "  --author ID  --subreddit ID  --title TEXT  [--content TEXT]  [--signed-at MS (now)]\n"
     "exit status: 0 all well, 1 something failed or differs, 64 a wrong flag\n";
 
 /* ---- values ---- */
@@ -149,6 +156,12 @@ enum flag {
     FLAG_RATE,
     FLAG_ENDLESS,
     FLAG_REPLIES,
+    FLAG_ALGORITHM,
+    FLAG_AUTHOR,
+    FLAG_SUBREDDIT,
+    FLAG_TITLE,
+    FLAG_CONTENT,
+    FLAG_SIGNED_AT,
     FLAG_HELP,
     FLAG_VERSION,
 };
@@ -177,6 +190,12 @@ static const struct option flags[] = {
     {"rate", required_argument, NULL, FLAG_RATE},
     {"endless", no_argument, NULL, FLAG_ENDLESS},
     {"replies", no_argument, NULL, FLAG_REPLIES},
+    {"algorithm", required_argument, NULL, FLAG_ALGORITHM},
+    {"author", required_argument, NULL, FLAG_AUTHOR},
+    {"subreddit", required_argument, NULL, FLAG_SUBREDDIT},
+    {"title", required_argument, NULL, FLAG_TITLE},
+    {"content", required_argument, NULL, FLAG_CONTENT},
+    {"signed-at", required_argument, NULL, FLAG_SIGNED_AT},
     {"help", no_argument, NULL, FLAG_HELP},
     {"version", no_argument, NULL, FLAG_VERSION},
     {NULL, 0, NULL, 0},
@@ -205,6 +224,31 @@ static bool take_number(struct settings *settings, int flag, const char *name, c
             *numbers[i].target = (unsigned)parse_number(name, value, numbers[i].min, numbers[i].max);
             return true;
         }
+    }
+    return false;
+}
+
+/* What is signed, and how. */
+static bool take_post(struct settings *settings, int flag, const char *name, const char *value)
+{
+    const struct {
+        int flag;
+        const char **target;
+    } texts[] = {
+        {FLAG_ALGORITHM, &settings->algorithm},         {FLAG_AUTHOR, &settings->post.author_id},
+        {FLAG_SUBREDDIT, &settings->post.subreddit_id}, {FLAG_TITLE, &settings->post.title},
+        {FLAG_CONTENT, &settings->post.content},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (texts[i].flag == flag) {
+            *texts[i].target = value;
+            return true;
+        }
+    }
+    if (flag == FLAG_SIGNED_AT) {
+        settings->post.signed_at = parse_number(name, value, 1, UINT64_MAX);
+        return true;
     }
     return false;
 }
@@ -241,7 +285,7 @@ static bool take_text(struct settings *settings, int flag, const char *name, con
         settings->load.operations = parse_number(name, value, 1, UINT64_MAX);
         return true;
     default:
-        return false;
+        return take_post(settings, flag, name, value);
     }
 }
 
@@ -296,35 +340,57 @@ static void set_defaults(struct settings *settings)
                                   .retries = RETRIES_UNSET,
                                   .timeout_ms = DEFAULT_TIMEOUT_MS,
                                   .first = 1,
-                                  .directory = IMPORT_DEFAULT_DIRECTORY,
+                                  .operand = IMPORT_DEFAULT_DIRECTORY,
+                                  .algorithm = "ED25519",
                                   .load = {.users = 100, .subreddits = 20, .zipf = 1.0, .offline = 0.1}};
     random_name(settings->run, RUN_LENGTH);
     random_name(settings->tag, TAG_LENGTH);
 }
 
+/* Each command's name, and how many operands it takes besides. */
+static const struct {
+    const char *name;
+    int least, most;
+} commands[] = {
+    [COMMAND_JOURNEY] = {"journey", 0, 0}, [COMMAND_MULTI] = {"multi", 0, 0},
+    [COMMAND_LOAD] = {"load", 0, 0},       [COMMAND_IMPORT] = {"import", 0, 1},
+    [COMMAND_VERIFY] = {"verify", 0, 0},   [COMMAND_KEYGEN] = {"keygen", 1, 1},
+    [COMMAND_SIGN] = {"sign", 1, 1},       [COMMAND_VERIFY_SIGNATURE] = {"verify-signature", 1, 1},
+};
+
 static void take_operands(struct settings *settings, int count, char **operands)
 {
-    static const char *const names[] = {
-        [COMMAND_JOURNEY] = "journey", [COMMAND_MULTI] = "multi",   [COMMAND_LOAD] = "load",
-        [COMMAND_IMPORT] = "import",   [COMMAND_VERIFY] = "verify",
-    };
     size_t command = 0;
 
     if (count == 0) {
         fputs(usage, stderr);
         exit(EX_USAGE);
     }
-    while (command < ARRAY_LEN(names) && strcmp(operands[0], names[command]) != 0) {
+    while (command < ARRAY_LEN(commands) && strcmp(operands[0], commands[command].name) != 0) {
         command++;
     }
-    if (command == ARRAY_LEN(names)) {
-        sim_fatal(EX_USAGE, "%s is no command: journey, multi, load, import, verify", operands[0]);
+    if (command == ARRAY_LEN(commands)) {
+        sim_fatal(EX_USAGE, "%s is no command; see --help", operands[0]);
     }
     settings->command = (enum command)command;
-    if (settings->command == COMMAND_IMPORT && count == 2) {
-        settings->directory = operands[1];
-    } else if (count > 1) {
-        sim_fatal(EX_USAGE, "%s: one argument too many", operands[1]);
+    if (count - 1 < commands[command].least) {
+        sim_fatal(EX_USAGE, "%s: something is missing behind it; see --help", operands[0]);
+    }
+    if (count - 1 > commands[command].most) {
+        sim_fatal(EX_USAGE, "%s: one argument too many", operands[commands[command].most + 1]);
+    }
+    if (count > 1) {
+        settings->operand = operands[1];
+    }
+}
+
+static void check_post(const struct settings *settings)
+{
+    const struct signer_post *post = &settings->post;
+
+    if (settings->command == COMMAND_SIGN &&
+        (post->author_id == NULL || post->subreddit_id == NULL || post->title == NULL)) {
+        sim_fatal(EX_USAGE, "sign needs --author, --subreddit and --title");
     }
 }
 
@@ -341,6 +407,7 @@ void settings_parse(struct settings *settings, int argc, char **argv)
         }
     }
     take_operands(settings, argc - optind, argv + optind);
+    check_post(settings);
     if (settings->retries == RETRIES_UNSET) {
         settings->retries = settings->command == COMMAND_LOAD ? 0 : DEFAULT_RETRIES;
     }

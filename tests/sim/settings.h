@@ -6,12 +6,22 @@
 #include <stdint.h>
 
 #include "common/attributes.h"
+#include "tests/lib/signer.h"
 #include "tests/sim/forum.h"
 #include "tests/sim/load.h"
 
 #define SETTINGS_RECORDS_MAX 64
 
-enum command { COMMAND_JOURNEY, COMMAND_MULTI, COMMAND_LOAD, COMMAND_IMPORT, COMMAND_VERIFY };
+enum command {
+    COMMAND_JOURNEY,
+    COMMAND_MULTI,
+    COMMAND_LOAD,
+    COMMAND_IMPORT,
+    COMMAND_VERIFY,
+    COMMAND_KEYGEN,
+    COMMAND_SIGN,
+    COMMAND_VERIFY_SIGNATURE,
+};
 
 struct settings {
     enum command command;
@@ -21,9 +31,11 @@ struct settings {
     char run[FORUM_NAME_BYTES], tag[FORUM_TAG_MAX + 1];
     unsigned clients, retries, timeout_ms, first;
     bool quiet, verify, replies;
-    bool complete; /* verify: the records hold all that was ever asked of the server */
-    const char *directory;
-    const char *trace; /* NULL: none */
+    bool complete;         /* verify: the records hold all that was ever asked of the server */
+    const char *trace;     /* NULL: none */
+    const char *operand;   /* import: the directory; keygen, sign: the key's file; verify-signature: a post */
+    const char *algorithm; /* keygen */
+    struct signer_post post; /* sign */
     const char *records[SETTINGS_RECORDS_MAX];
     size_t record_count;
     struct load_options load; /* without what the other fields say */
