@@ -14,6 +14,8 @@ static Pb__Post example(uint64_t id)
     post.content = (char *)"content";
     post.author_username = (char *)"ann";
     post.subreddit_name = (char *)"cats";
+    post.signature = (char *)"signature";
+    post.author_key = (char *)"key";
     post.my_vote = PB__VOTE_TYPE__upvote;
     return post;
 }
@@ -35,6 +37,8 @@ Test(post_cache, gives_copies_without_anybodys_vote)
     cr_assert_str_eq(copy->content, "content");
     cr_assert_str_eq(copy->author_username, "ann");
     cr_assert_str_eq(copy->subreddit_name, "cats");
+    cr_assert_str_eq(copy->signature, "signature");
+    cr_assert_str_eq(copy->author_key, "key");
     cr_assert_null(copy->url);
     cr_assert(!copy->has_my_vote && copy->my_vote == PB__VOTE_TYPE__none);
     cr_assert_null(post_cache_copy(cache, 7, arena));

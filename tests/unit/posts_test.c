@@ -174,6 +174,98 @@ Test(posts_create, answers_the_post_with_all_its_fields)
     harness_close(harness);
 }
 
+static Pb__PostsCreate signed_request(const char *title)
+{
+    Pb__PostsCreate request = create_request(DOGS, title);
+    request.signature = (char *)"c2lnbmVk";
+    request.has_signature_algorithm = request.has_signed_at = true;
+    request.signature_algorithm = PB__KEY_ALGORITHM__ED25519;
+    request.signed_at = 1234567890123;
+    request.author_key = (char *)"a key";
+    return request;
+}
+
+static void assert_signed(const Pb__Post *post)
+{
+    cr_assert_str_eq(post->signature, "c2lnbmVk");
+    cr_assert(post->has_signature_algorithm && post->has_signed_at);
+    cr_assert_eq(post->signature_algorithm, PB__KEY_ALGORITHM__ED25519);
+    cr_assert_eq(post->signed_at, 1234567890123);
+    cr_assert_str_eq(post->author_key, "a key");
+    cr_assert(post->has_signature_verified && !post->signature_verified, "that is for others to say");
+}
+
+Test(posts_create, keeps_a_signature_also_over_a_restart_and_a_rebuild)
+{
+    struct harness *harness = open_posts();
+    Pb__PostsCreate request = signed_request("signed");
+    Pb__Post *post = NULL;
+    cr_assert_eq(run(harness, ANN, COMMAND_ID_posts_create, &request.base, &post), STATUS_OK);
+    assert_signed(post);
+    create(harness, ANN, DOGS, "not signed");
+    assert_signed(get(harness, BOB, 1));
+    cr_assert(harness_rebuild_is_equal(harness));
+    harness_restart(harness);
+    assert_signed(get(harness, BOB, 1)); /* of the file */
+    assert_signed(get(harness, BOB, 1)); /* of memory */
+    cr_assert_null(get(harness, BOB, 2)->signature);
+    cr_assert_not(get(harness, BOB, 2)->has_signed_at);
+    harness_close(harness);
+}
+
+Test(posts_create, understands_a_signature_only_whole)
+{
+    struct harness *harness = open_posts();
+    for (int without = 0; without < 4; without++) {
+        Pb__PostsCreate request = signed_request("partly signed");
+        if (without == 0)
+            request.signature = NULL;
+        if (without == 1)
+            request.author_key = NULL;
+        request.has_signature_algorithm = without != 2;
+        request.has_signed_at = without != 3;
+        cr_assert_eq(run(harness, ANN, COMMAND_ID_posts_create, &request.base, NULL), STATUS_BAD_FRAME);
+    }
+    cr_assert_eq(harness_head_seq(harness), 0);
+    harness_close(harness);
+}
+
+Test(posts_create, with_a_key_knows_a_signed_request_again_by_what_was_asked_alone)
+{
+    struct harness *harness = open_posts();
+    Pb__PostsCreate request = signed_request("signed");
+    Pb__Post *first = NULL, *again = NULL;
+    bool replayed = true;
+    cr_assert_eq(harness_run_keyed(harness, ANN, "ann", COMMAND_ID_posts_create, &request.base, "k",
+                                   (ProtobufCMessage **)&first, &replayed),
+                 STATUS_OK);
+    cr_assert_not(replayed);
+    request.author_key = (char *)"the same key in other words of the gateway";
+    cr_assert_eq(harness_run_keyed(harness, ANN, "ann", COMMAND_ID_posts_create, &request.base, "k",
+                                   (ProtobufCMessage **)&again, &replayed),
+                 STATUS_OK);
+    cr_assert(replayed);
+    assert_same_message(&first->base, &again->base);
+    request.signature = (char *)"b3RoZXI=";
+    cr_assert_eq(
+        harness_run_keyed(harness, ANN, "ann", COMMAND_ID_posts_create, &request.base, "k", NULL, &replayed),
+        STATUS_KEY_REUSED);
+    cr_assert_eq(harness_head_seq(harness), 1);
+    harness_close(harness);
+}
+
+Test(posts_repost, takes_no_signature_along)
+{
+    struct harness *harness = open_posts();
+    Pb__PostsCreate request = signed_request("signed");
+    Pb__Post *post = NULL;
+    cr_assert_eq(run(harness, ANN, COMMAND_ID_posts_create, &request.base, NULL), STATUS_OK);
+    cr_assert_eq(repost(harness, ANN, 1, CATS, &post), STATUS_OK);
+    cr_assert(post->signature == NULL && post->author_key == NULL);
+    cr_assert(!post->has_signature_algorithm && !post->has_signed_at);
+    harness_close(harness);
+}
+
 Test(posts_create, leaves_absent_texts_absent)
 {
     struct harness *harness = open_posts();

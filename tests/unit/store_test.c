@@ -33,6 +33,8 @@ static void remove_dir(void)
     cr_assert_eq(system(command), 0);
 }
 
+extern const char engine_schema_sql[], posts_schema_sql[], posts_signatures_sql[];
+
 TestSuite(store, .init = make_dir, .fini = remove_dir);
 
 static struct store *open_store(void)
@@ -120,5 +122,58 @@ Test(store, forgets_what_was_rolled_back_and_keeps_what_was_committed)
     query_bind(count, "");
     cr_assert(query_one_u64(count, &rows));
     cr_assert_eq(rows, 1);
+    store_close(store);
+}
+
+static void run_outside(const char *sql)
+{
+    char command[512];
+    snprintf(command, sizeof(command), "sqlite3 -cmd '.timeout 5000' %s/t.db \"%s\"", dir, sql);
+    cr_assert_eq(system(command), 0);
+}
+
+static bool changed_by_another(struct store *store)
+{
+    cr_assert(store_begin(store));
+    bool changed = store_changed_by_another(store);
+    cr_assert(store_commit(store));
+    return changed;
+}
+
+Test(store, tells_changes_of_others_from_its_own_and_from_checkpoints)
+{
+    struct store *store = open_store();
+    struct query *insert = store_prepare(store, "INSERT INTO t (text) VALUES (?1)");
+    cr_assert_not(changed_by_another(store));
+    off_t whole = 0;
+    for (int round = 0; round < 3; round++) {
+        insert_pages(store, insert, LIMIT_WAL_PAGES);
+        whole += LIMIT_WAL_PAGES * (off_t)4096;
+        cr_assert(is_copied_back(store, insert, whole));
+        cr_assert_not(changed_by_another(store), "round %d", round);
+    }
+    run_outside("UPDATE t SET text = 'x' WHERE id = 1");
+    cr_assert(changed_by_another(store));
+    cr_assert_not(changed_by_another(store));
+    run_outside("SELECT count(*) FROM t WHERE text = 'x'");
+    cr_assert_not(changed_by_another(store));
+    store_close(store);
+}
+
+Test(store, of_posts_before_there_were_signatures_goes_on_with_them)
+{
+    static const char *const posts[] = {engine_schema_sql, posts_schema_sql, posts_signatures_sql};
+    struct store *store = store_open(dir, "t", STORE_SYNC_FULL);
+    store_migrate(store, posts, 2, NULL, NULL);
+    run_outside("INSERT INTO posts (post_id, subreddit_id, author_id, created_at, subreddit_name, "
+                "author_username, title) VALUES (1, 1, 1, 1, 'cats', 'ann', 'T')");
+    store_close(store);
+    store = store_open(dir, "t", STORE_SYNC_FULL);
+    store_migrate(store, posts, 3, NULL, NULL);
+    struct query *get = store_prepare(store, "SELECT title, signature, author_key FROM posts");
+    cr_assert(query_row(get));
+    cr_assert_str_eq(query_text_peek(get, 0), "T");
+    cr_assert(query_is_null(get, 1) && query_is_null(get, 2));
+    query_done(get);
     store_close(store);
 }

@@ -196,7 +196,85 @@ Test(users_get, refuses_ids_and_names_of_nobody)
     harness_close(harness);
 }
 
-Test(users_get_key, says_that_there_is_none_yet)
+static enum status create_with_key(struct harness *harness, const char *username, const char *key,
+                                   bool has_algorithm, Pb__UserRegistered **reply)
+{
+    Pb__UsersCreate request = PB__USERS_CREATE__INIT;
+    request.username = (char *)username;
+    request.public_key = (char *)key;
+    request.has_key_algorithm = has_algorithm;
+    request.key_algorithm = PB__KEY_ALGORITHM__ECDSAP256;
+    return harness_run(harness, 0, "", COMMAND_ID_users_create, &request.base, (ProtobufCMessage **)reply);
+}
+
+static Pb__UserKeys *keys(struct harness *harness, size_t count, uint64_t *user_ids)
+{
+    Pb__UsersKeys request = PB__USERS_KEYS__INIT;
+    Pb__UserKeys *found = NULL;
+    request.n_user_ids = count;
+    request.user_ids = user_ids;
+    cr_assert_eq(
+        harness_run(harness, 0, "", COMMAND_ID_users_keys, &request.base, (ProtobufCMessage **)&found),
+        STATUS_OK);
+    return found;
+}
+
+static void assert_key(const Pb__UserKey *key, uint64_t user_id, const char *username, const char *text)
+{
+    cr_assert_eq(key->user_id, user_id);
+    cr_assert_str_eq(key->username, username);
+    cr_assert_eq(key->has_key_algorithm, text != NULL);
+    cr_assert_eq(key->public_key != NULL, text != NULL);
+    if (text != NULL) {
+        cr_assert_str_eq(key->public_key, text);
+        cr_assert_eq(key->key_algorithm, PB__KEY_ALGORITHM__ECDSAP256);
+    }
+}
+
+Test(users_create, keeps_the_key_also_over_a_restart_and_a_rebuild)
+{
+    struct harness *harness = harness_open(&users_domain);
+    Pb__UserRegistered *ann = NULL;
+    cr_assert_eq(create_with_key(harness, "Ann", "anns key", true, &ann), STATUS_OK);
+    cr_assert_str_eq(ann->public_key, "anns key");
+    cr_assert(ann->has_key_algorithm && ann->key_algorithm == PB__KEY_ALGORITHM__ECDSAP256);
+    create(harness, "Bob");
+    cr_assert_eq(create_with_key(harness, "ann", "other", true, NULL), STATUS_USERNAME_TAKEN);
+    cr_assert(harness_rebuild_is_equal(harness));
+    harness_restart(harness);
+    uint64_t ids[] = {UNKNOWN, 2, 0, 1};
+    Pb__UserKeys *found = keys(harness, ARRAY_LEN(ids), ids);
+    cr_assert_eq(found->n_items, 2);
+    assert_key(found->items[0], 2, "Bob", NULL);
+    assert_key(found->items[1], 1, "Ann", "anns key");
+    Pb__UsersGet request = PB__USERS_GET__INIT;
+    Pb__UserKey *key = NULL;
+    request.has_user_id = true;
+    request.user_id = 1;
+    cr_assert_eq(
+        harness_run(harness, 0, "", COMMAND_ID_users_get_key, &request.base, (ProtobufCMessage **)&key),
+        STATUS_OK);
+    assert_key(key, 1, "Ann", "anns key");
+    harness_close(harness);
+}
+
+Test(users_create, does_not_understand_a_key_without_its_algorithm)
+{
+    struct harness *harness = harness_open(&users_domain);
+    cr_assert_eq(create_with_key(harness, "Ann", "anns key", false, NULL), STATUS_BAD_FRAME);
+    cr_assert_eq(create_with_key(harness, "Ann", NULL, true, NULL), STATUS_BAD_FRAME);
+    cr_assert_eq(harness_head_seq(harness), 0);
+    harness_close(harness);
+}
+
+Test(users_keys, of_nobody_are_none)
+{
+    struct harness *harness = harness_open(&users_domain);
+    cr_assert_eq(keys(harness, 0, NULL)->n_items, 0);
+    harness_close(harness);
+}
+
+Test(users_get_key, says_that_there_is_none)
 {
     struct harness *harness = harness_open(&users_domain);
     create(harness, "Ann");
