@@ -205,7 +205,7 @@ void forum_start_again(struct forum *forum)
     int status = -1;
     bool started = start_once(forum, FORUM_START_MS);
     if (!started)
-        (void)keeper_wait(forum->keeper, 0, &status);
+        (void)!keeper_wait(forum->keeper, 0, &status);
     REQUIRE(started, "the forum did not start again (wait status %d): %s", status, log_tail(forum));
 }
 
