@@ -156,6 +156,11 @@ static void request_serve(struct request *request, struct decode_input *input, c
     ProtobufCMessage *message;
     if (!request_identify(request, input))
         return;
+    /* Where the token says who acts there may be nothing left to say: logging out, joining. */
+    if (input->body != NULL && input->body_length == 0 && request->identity.user != 0) {
+        input->body = "{}";
+        input->body_length = 2;
+    }
     enum status status = json_decode(input, request->requests->arena, &message, &errors);
     if (status == STATUS_INVALID_JSON && says_no_length(request)) {
         request_answer_status(request, STATUS_LENGTH_REQUIRED, NULL);

@@ -129,6 +129,21 @@ Test(logout, ends_this_token_everywhere_and_no_other)
     CHECK_PROBLEM(post_as(forum, ann.token, "/api/auth/renew", "{}"), 401, "invalid_token");
 }
 
+Test(logout, and_whatever_else_the_token_says_enough_for_needs_no_body)
+{
+    const struct made_user ann = make_account(forum, NULL), bob = make_account(forum, NULL);
+    const char *subreddit = json_text(
+        post_as(forum, ann.token, "/api/subreddits/create", json_body("{'name':'%s'}", make_name("s"))),
+        "subreddit_id");
+    struct reply *reply = post_as(forum, bob.token, keep_format("/api/subreddits/%s/join", subreddit), NULL);
+    CHECK_OK(reply);
+    CHECK_TEXT(reply, "user_id", bob.id);
+    CHECK_OK(post_as(forum, bob.token, "/api/auth/renew", ""));
+    CHECK_OK(post_as(forum, bob.token, "/api/auth/logout", NULL));
+    check_ends_everywhere(bob.token);
+    CHECK_FIELD_ERROR(post_as(forum, ann.token, "/api/posts/create", ""), "title", "required");
+}
+
 Test(logout, of_all_ends_each_token_and_those_of_others_go_on)
 {
     const struct made_user ann = make_account(forum, PASSWORD), bob = make_account(forum, NULL);

@@ -466,6 +466,8 @@ Test(body, of_another_type_or_size_is_refused)
         const char *headers = keep_format("%s%s", JSON_TYPE, headers_of(&bad_routes[i]));
         EXPECT_NOTHING_WRONG(
             check_problem(send_raw(path, headers, with_nul, strlen(right) + 1), 400, "invalid_json"));
+        if (bad_routes[i].token && bad_routes[i].fields[0].name == NULL)
+            continue; /* who acts is all that it needs, and the token says that */
         struct reply *none = forum_request(forum, "POST", path,
                                            keep_format("%s%s", JSON_TYPE, headers_of(&bad_routes[i])), NULL);
         cr_expect(none->status == 400 || none->status == 411, "%s", http_describe(none));
