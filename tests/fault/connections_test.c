@@ -236,11 +236,14 @@ Test(connections, beyond_the_cap_wait_until_others_go_and_nothing_spins)
 #define FAST_RATE        500
 #define FAST_CONNECTIONS 16
 #define LATE_MS          1500 /* beyond its deadline: the turn's grain, and a busy machine */
-#define LIST_POSTS       100
-#define PIPELINED        64
-#define BYTES_PER_SLOW   (1536 * 1024) /* an answer of a megabyte, and 512 KiB read ahead (http_server.h) */
-#define TICK_MS          20
-#define DRIP_MS          1000
+#define ARRIVAL_MS       15000 /* of all of them, and until the last deadline is noticed: with the usual ones */
+#define LONG_CHARACTERS                                                                                      \
+    40000 /* a post's limit: what a reader does not read, and yet as cheap to serve as others */
+#define PIPELINED      64
+#define BYTES_PER_SLOW (1536 * 1024) /* an answer of a megabyte, and 512 KiB read ahead (http_server.h) */
+#define TICK_MS        20
+#define DRIP_MS        1000
+#define WEIGH_MS       1000 /* it takes the worker's memory lock for a while */
 
 enum slowness { SLOW_HEAD, SLOW_BODY, SLOW_READER, SLOWNESSES };
 
@@ -255,7 +258,7 @@ struct slow {
 /* Shared with the process that plays the slow clients: what that costs must not hold up the fast ones. */
 struct slow_world {
     struct actives actives;
-    const char *subreddit;
+    const char *long_post;
     uint64_t deadline_ms[SLOWNESSES];
     struct slow clients[SLOW_CLIENTS];
     atomic_bool over;
@@ -270,8 +273,7 @@ static enum slowness slowness_of(const struct slow_world *world, const struct sl
 
 static void send_pipelined(const struct slow_world *world, int fd)
 {
-    const char *one = keep_format("GET /api/subreddits/%s/posts?limit=100 HTTP/1.1\r\nHost: forum\r\n\r\n",
-                                  world->subreddit);
+    const char *one = keep_format("GET /api/posts/%s HTTP/1.1\r\nHost: forum\r\n\r\n", world->long_post);
     for (int i = 0; i < PIPELINED; i++)
         (void)!send(fd, one, strlen(one), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -338,7 +340,7 @@ static void slow_turn(struct slow_world *world, struct slow *slow, uint64_t now_
 /* They come one after the other within the first deadline, not as one crowd. */
 static void play_slow_clients(struct slow_world *world)
 {
-    uint64_t start_ms = wait_now_ms(), until_ms = start_ms;
+    uint64_t start_ms = wait_now_ms(), until_ms = start_ms, weigh_ms = start_ms;
     int open = 0;
     for (; !atomic_load(&world->over); until_ms += TICK_MS) {
         uint64_t now_ms = wait_now_ms();
@@ -347,9 +349,11 @@ static void play_slow_clients(struct slow_world *world)
         uint64_t wanted = (now_ms - start_ms) * SLOW_CLIENTS / world->deadline_ms[SLOW_HEAD] + 1;
         while (open < SLOW_CLIENTS && (uint64_t)open < wanted)
             slow_open(world, &world->clients[open++]);
-        long kb = workers_kb(world->actives.forum);
-        if (kb > world->max_kb)
-            world->max_kb = kb;
+        if (now_ms >= weigh_ms) {
+            long kb = workers_kb(world->actives.forum);
+            world->max_kb = kb > world->max_kb ? kb : world->max_kb;
+            weigh_ms = now_ms + WEIGH_MS;
+        }
         struct spin spin = {.until_ms = until_ms + TICK_MS};
         (void)!wait_until(time_is_over, &spin, TICK_MS);
     }
@@ -413,14 +417,16 @@ static void slow_world_start(struct slow_world *world, bool usual)
         world->deadline_ms[i] = usual ? rows[i].usual_ms : strtoul(SLOW_DEADLINE_MS, NULL, 10);
     }
     world->actives = actives_start("slow");
-    const char *user = make_user(world->actives.forum), *content = keep_alloc(4001);
-    memset((char *)(uintptr_t)content, 'x', 4000);
-    world->subreddit = make_subreddit(world->actives.forum, user);
-    for (int i = 0; i < LIST_POSTS; i++)
-        CHECK_CREATED(forum_post(
-            world->actives.forum, "/api/posts/create",
-            keep_format("{\"subreddit_id\":\"%s\",\"author_id\":\"%s\",\"title\":\"T\",\"content\":\"%s\"}",
-                        world->subreddit, user, content)));
+    const char *user = make_user(world->actives.forum);
+    char *content = keep_alloc(LONG_CHARACTERS + 1);
+    memset(content, 'x', LONG_CHARACTERS);
+    content[LONG_CHARACTERS] = '\0';
+    struct reply *made =
+        forum_post(world->actives.forum, "/api/posts/create",
+                   json_body("{'subreddit_id':'%s','author_id':'%s','title':'T','content':'%s'}",
+                             make_subreddit(world->actives.forum, user), user, content));
+    CHECK_CREATED(made);
+    world->long_post = json_text(made, "post_id");
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -434,7 +440,7 @@ Test(connections, slow_clients_are_closed_by_deadline_and_cost_only_themselves)
         mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert(shared != MAP_FAILED);
     const char *seconds = getenv("FORUMD_SLOW_SECONDS");
-    unsigned slow_ms = seconds ? (unsigned)atoi(seconds) * 1000 : SLOW_WINDOW_MS;
+    unsigned slow_ms = seconds ? (unsigned)atoi(seconds) * 1000 + ARRIVAL_MS : SLOW_WINDOW_MS;
     int rounds = seconds ? 1 : SLOW_ROUNDS;
     uint64_t alone_us = UINT64_MAX, slow_us = UINT64_MAX;
     slow_world_start(shared, seconds != NULL);
