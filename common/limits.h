@@ -31,7 +31,7 @@
 /* A worker's turn (gateway/DESIGN.md "Admission") */
 #define LIMIT_TURN_MS          20   /* a longer turn is a slow one */
 #define LIMIT_TURN_PATIENCE_MS 20   /* slow ones only, that long: the worker is behind */
-#define LIMIT_TURN_BEHIND_MS   10   /* while it is behind, it admits as many as make turns that long */
+#define LIMIT_TURN_BEHIND_MS   7    /* while it is behind, it admits as many as make turns that long */
 #define LIMIT_TURN_CALM_MS     1000 /* nothing refused that long: it is no longer */
 #define LIMIT_TURN_BURST_MS    15   /* while it is not behind: what is read later in a turn is refused, ... */
 #define LIMIT_TURN_BURST       64   /* ... but for the first ones */

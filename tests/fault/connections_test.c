@@ -160,8 +160,9 @@ Test(connections, ten_thousand_idle_ones_cost_little_and_slow_nobody)
     cr_assert(wait_until(idle_are_open, actives.forum, WAIT_MS), "not all connections were accepted");
     long bytes_each = (workers_kb(actives.forum) - before_kb) * 1024 / IDLE_CONNECTIONS;
     uint64_t with_us = best_p99_us(&actives, "with");
-    printf("%ld bytes an idle connection; p99 %" PRIu64 " us without, %" PRIu64 " us with them\n", bytes_each,
-           without_us, with_us);
+    printf("fault: connections: %ld bytes an idle connection; p99 %" PRIu64 " us without, %" PRIu64
+           " us with them\n",
+           bytes_each, without_us, with_us);
     cr_assert_leq(bytes_each, BYTES_PER_IDLE);
     cr_assert_leq(with_us, without_us * 3 / 2 + P99_SLACK_US);
     check_idle_are_served(fds);
@@ -451,7 +452,7 @@ Test(connections, slow_clients_are_closed_by_deadline_and_cost_only_themselves)
         slow_us = least(slow_us, fast_p99_us(shared, true, slow_ms));
     }
     for (int i = 0; i < SLOWNESSES; i++) {
-        printf("slow %s: %" PRIu64 " closed, the last one after %" PRIu64 " ms, %" PRIu64
+        printf("fault: connections: slow %s: %" PRIu64 " closed, the last one after %" PRIu64 " ms, %" PRIu64
                " before their deadline\n",
                slow_names[i], shared->closed[i], shared->latest_ms[i], shared->early[i]);
         cr_assert_geq(shared->closed[i], SLOW_CLIENTS / SLOWNESSES);
@@ -459,8 +460,9 @@ Test(connections, slow_clients_are_closed_by_deadline_and_cost_only_themselves)
         cr_assert_eq(shared->overdue[i], 0, "slow ones were open %d ms after their deadline", LATE_MS);
     }
     long bytes_each = (shared->max_kb - before_kb) * 1024 / SLOW_CLIENTS;
-    printf("p99 %" PRIu64 " us alone, %" PRIu64 " us beside %d slow clients; %ld bytes for each\n", alone_us,
-           slow_us, SLOW_CLIENTS, bytes_each);
+    printf("fault: connections: p99 %" PRIu64 " us alone, %" PRIu64
+           " us beside %d slow clients; %ld bytes for each\n",
+           alone_us, slow_us, SLOW_CLIENTS, bytes_each);
     cr_assert_leq(slow_us, alone_us * 6 / 5 + P99_SLACK_US);
     cr_assert_leq(bytes_each, BYTES_PER_SLOW);
     cr_assert_eq(forum_stop(shared->actives.forum, SIGTERM), 0);

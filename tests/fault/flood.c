@@ -288,12 +288,13 @@ double flood_sent_rate(const struct flood_result *result)
 void flood_print(const char *name, const struct flood_result *result)
 {
     printf("%-10s sent %6.0f/s good %6.0f/s (p50 %.1f p99 %.1f ms) shed %" PRIu64
-           " (p50 %.1f p99 %.1f max %.1f ms; p99 since "
+           " (p50 %.1f p95 %.1f p99 %.1f max %.1f ms; p99 since "
            "due %.1f ms) other %" PRIu64 " broken %" PRIu64 " unsent %" PRIu64 "\n",
            name, flood_sent_rate(result), flood_good_rate(result),
            (double)histogram_percentile(result->good_us, 50) / 1e3,
            (double)histogram_percentile(result->good_us, 99) / 1e3, result->shed,
            (double)histogram_percentile(result->shed_us, 50) / 1e3,
+           (double)histogram_percentile(result->shed_us, 95) / 1e3,
            (double)histogram_percentile(result->shed_us, 99) / 1e3,
            (double)histogram_max(result->shed_us) / 1e3,
            (double)histogram_percentile(result->shed_due_us, 99) / 1e3, result->other, result->broken,
