@@ -12,8 +12,9 @@
 #include "proto/domains.h"
 #include "proto/token_keys.h"
 
-#define ARGUMENTS_MAX 64
-#define NUMBER_BYTES  24
+#define ARGUMENTS_MAX        64
+#define NUMBER_BYTES         24
+#define PASSWORDS_HANG_TIMES 4
 
 enum { STOP_GATEWAY_RANK, STOP_ENGINES_RANK };
 
@@ -111,7 +112,10 @@ static void add_password_process(struct supervisor *supervisor, const struct lau
     add_engined(&arguments, options, domain_name(DOMAIN_PASSWORDS));
     add_number(&arguments, "--member", member);
     snprintf(name, sizeof(name), "%s %u", domain_name(DOMAIN_PASSWORDS), member + 1);
-    (void)add_child(supervisor, options, name, &arguments, STOP_ENGINES_RANK, SIGKILL);
+    /* Between two signs of life it does nothing but compute, which a busy machine draws out. */
+    struct launcher_options patient = *options;
+    patient.hang_timeout_ms *= PASSWORDS_HANG_TIMES;
+    (void)add_child(supervisor, &patient, name, &arguments, STOP_ENGINES_RANK, SIGKILL);
 }
 
 static bool access_log_on(const struct launcher_options *options)
