@@ -470,5 +470,5 @@ Test(connections, slow_clients_are_closed_by_deadline_and_cost_only_themselves)
 
 int main(int argc, char **argv)
 {
-    return forum_main(argc, argv, &(struct forum_plan){.shared = false});
+    return forum_main(argc, argv, &(struct forum_plan){.one_by_one = true});
 }

@@ -302,6 +302,12 @@ static void report(const struct matrix *matrix, const char *compared)
            matrix->fired, matrix->passes, matrix->starts, matrix->visit_count, compared);
 }
 
+static uint64_t passes_s(void)
+{
+    const char *given = getenv("FORUMD_FAULT_S");
+    return given ? strtoull(given, NULL, 10) : PASSES_S;
+}
+
 Test(crash_matrix, loses_and_doubles_nothing)
 {
     const char *given = getenv("FORUMD_FAULT_SEED");
@@ -317,8 +323,7 @@ Test(crash_matrix, loses_and_doubles_nothing)
         load_start(matrix->forum,
                    &(struct load_spec){
                        .name = "load", .clients = 64, .accompanied = true, .retries = 1000, .flags = flags});
-    const char *given_s = getenv("FORUMD_FAULT_S");
-    uint64_t end_ms = wait_now_ms() + (given_s ? strtoull(given_s, NULL, 10) : PASSES_S) * 1000;
+    uint64_t end_ms = wait_now_ms() + passes_s() * 1000;
     do
         run_pass(matrix);
     while (wait_now_ms() < end_ms);
@@ -332,5 +337,5 @@ Test(crash_matrix, loses_and_doubles_nothing)
 
 int main(int argc, char **argv)
 {
-    return forum_main(argc, argv, &(struct forum_plan){.timeout_s = 280});
+    return forum_main(argc, argv, &(struct forum_plan){.timeout_s = (double)passes_s() + 250});
 }

@@ -531,6 +531,5 @@ Test(back_off, keeps_an_engine_that_cannot_start_from_nobody_else_and_ends_when_
 
 int main(int argc, char **argv)
 {
-    criterion_options.jobs = 1; /* what is measured here is not to be disturbed by its neighbour */
-    return forum_main(argc, argv, &(struct forum_plan){.timeout_s = 120});
+    return forum_main(argc, argv, &(struct forum_plan){.one_by_one = true, .timeout_s = 120});
 }

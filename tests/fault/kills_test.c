@@ -261,6 +261,5 @@ Test(kills, of_the_launcher_take_everything_along_and_lose_nothing)
 
 int main(int argc, char **argv)
 {
-    criterion_options.jobs = 1; /* what is measured here is not to be disturbed by its neighbour */
-    return forum_main(argc, argv, &(struct forum_plan){.timeout_s = 240});
+    return forum_main(argc, argv, &(struct forum_plan){.one_by_one = true, .timeout_s = 240});
 }

@@ -67,6 +67,8 @@ static int run_tests(struct criterion_test_set *tests, const struct forum_plan *
     struct keeper *janitor = keeper_start(&(struct keeper_spec){.remove = directory, .hold_fd = -1});
     struct forum *shared = plan->shared ? start_shared(plan) : NULL;
     criterion_options.timeout = plan->timeout_s > 0 ? plan->timeout_s : FORUM_TEST_TIMEOUT_S;
+    if (plan->one_by_one)
+        criterion_options.jobs = 1;
     int failed = !criterion_run_all_tests(tests);
     if (shared && forum_stop(shared, SIGINT) != 0) {
         fprintf(stderr, "the shared forum did not end in order\n%s", forum_log(shared));

@@ -13,6 +13,7 @@ struct forum_plan {
     struct forum_spec spec;               /* of the shared one */
     void (*prepare)(struct forum *forum); /* once, before the first test; NULL: nothing */
     double timeout_s;                     /* of one test; 0: FORUM_TEST_TIMEOUT_S */
+    bool one_by_one;                      /* what is measured is not to be disturbed by its neighbour */
 };
 #define FORUM_TEST_TIMEOUT_S 120
 
