@@ -44,7 +44,7 @@ static void mount_small(const char *directory)
         mount("tmpfs", directory, "tmpfs", 0, SMALL) == 0)
         return;
     const char *reason = strerror(errno);
-    printf("disk: SKIPPED, a small file system cannot be mounted here: %s\n", reason);
+    printf("fault: disk: SKIPPED, a small file system cannot be mounted here: %s\n", reason);
     fflush(stdout);
     cr_skip_test("a small file system cannot be mounted here: %s", reason);
 }
@@ -177,7 +177,8 @@ Test(disk, that_is_full_refuses_writes_alone_and_heals_when_there_is_room)
     check_nothing_is_lost(forum, record);
     cr_assert_eq(starts(forum), started, "a process was restarted: %s", forum_log(forum));
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
-    printf("disk: full under load, then %u reads and %u refused writes; room again, healed after %llu ms; %u "
+    printf("fault: disk: full under load, then %u reads and %u refused writes; room again, healed after %llu "
+           "ms; %u "
            "outcomes, "
            "0 differences\n",
            watch.reads, watch.writes, (unsigned long long)healed_ms, sim_load_recorded(record));
@@ -204,7 +205,8 @@ Test(disk, that_is_full_when_an_engine_starts_lets_it_serve_reads)
     CHECK_NOTHING_WRONG(counters_differences(forum));
     CHECK_NOTHING_WRONG(counters_damage(forum));
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
-    printf("disk: full at the restart of an engine and of all, %u reads and %u refused writes; healed after "
+    printf("fault: disk: full at the restart of an engine and of all, %u reads and %u refused writes; healed "
+           "after "
            "%llu ms\n",
            watch.reads, watch.writes, (unsigned long long)healed_ms);
 }
@@ -229,7 +231,8 @@ Test(disk, that_is_full_for_one_engine_hinders_no_other)
     CHECK_NOTHING_WRONG(counters_differences(forum));
     CHECK_NOTHING_WRONG(counters_damage(forum));
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
-    printf("disk: full for posts alone, %u reads and %u refused writes, all others write; healed after %llu "
+    printf("fault: disk: full for posts alone, %u reads and %u refused writes, all others write; healed "
+           "after %llu "
            "ms\n",
            watch.reads, watch.writes, (unsigned long long)healed_ms);
 }

@@ -127,7 +127,8 @@ Test(descriptors, that_run_out_in_a_worker_hinder_only_new_connections_and_spin_
               forum_log(forum));
     uint64_t served_ms = wait_now_ms() - start_ms;
     cr_assert_lt(served_ms, ROOM_MS, "served again only after %llu ms", (unsigned long long)served_ms);
-    printf("descriptors: %d connections wanted in, %d fit; %.2f of a core meanwhile; served again after %llu "
+    printf("fault: descriptors: %d connections wanted in, %d fit; %.2f of a core meanwhile; served again "
+           "after %llu "
            "ms\n",
            CROWD, WORKER_FDS_OVER, share, (unsigned long long)served_ms);
     cr_assert_eq(forum_process(forum, "forumd-gateway: worker"), worker, "it was restarted");
@@ -178,7 +179,7 @@ Test(descriptors, too_few_for_an_engine_to_open_its_file_are_named_as_the_reason
     cr_assert(result.exit_code > 0, "exit code %d: %s", result.exit_code, result.output);
     cr_assert(strstr(result.output, "posts.db") || strstr(result.output, "open files"), "%s", result.output);
     cr_assert(!strstr(result.output, "broken invariant"), "%s", result.output);
-    printf("descriptors: an engine with 7 says: %s", result.output);
+    printf("fault: descriptors: an engine with 7 says: %s", result.output);
 }
 
 /* --- clocks --- */
@@ -294,7 +295,8 @@ Test(clocks, that_step_back_and_far_forward_stop_nothing_and_never_show)
     make_comment(forum, "post_1", "user_1", NULL, "C");
     CHECK_NOTHING_WRONG(counters_differences(forum));
     check_rankings(forum, post_count(forum));
-    printf("clocks: an hour back, two days forward and back again while serving %zu posts in %llu ms; time "
+    printf("fault: clocks: an hour back, two days forward and back again while serving %zu posts in %llu ms; "
+           "time "
            "never went "
            "back\n",
            post_count(forum), (unsigned long long)(wait_now_ms() - begin_ms));
@@ -371,7 +373,8 @@ Test(strangers, on_any_port_harm_nobody_and_leave_nothing_spinning)
                  forum_log(forum));
     CHECK_NOTHING_WRONG(sim_load_verify(forum, record));
     CHECK_NOTHING_WRONG(counters_differences(forum));
-    printf("strangers: %d on each of 7 ports under load of %u writes: all answered; at rest at most %.2f of "
+    printf("fault: strangers: %d on each of 7 ports under load of %u writes: all answered; at rest at most "
+           "%.2f of "
            "a core\n",
            STRANGERS, sim_load_recorded(record), share > worker ? share : worker);
     cr_assert_eq(forum_stop(forum, SIGINT), 0);

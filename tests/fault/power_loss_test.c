@@ -46,7 +46,7 @@ static void roll(void)
     cr_assert(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
     seed = environment_number("FORUMD_POWER_SEED", seed % 1000000);
     memcpy(dice, &seed, sizeof(dice));
-    printf("power loss: FORUMD_POWER_SEED=%llu\n", (unsigned long long)seed);
+    printf("fault: power loss: FORUMD_POWER_SEED=%llu\n", (unsigned long long)seed);
 }
 
 static uint64_t up_to(uint64_t end)
@@ -112,7 +112,8 @@ static const char *cut(struct power_test *test, const char *name)
         lost = "it does not start";
     else
         lost = sim_load_verify(test->forum, test->record);
-    printf("power loss: %s after %llu ms: %u outcomes recorded; of %u unsynced writes %u lost, %u torn; %u "
+    printf("fault: power loss: %s after %llu ms: %u outcomes recorded; of %u unsynced writes %u lost, %u "
+           "torn; %u "
            "names "
            "lost; %s\n",
            name, (unsigned long long)load_ms, sim_load_recorded(test->record), result.writes, result.lost,
@@ -156,7 +157,7 @@ static void control(const char *synchronous)
         struct power_test test = start(synchronous);
         const char *lost = cut(&test, keep_format("control synchronous=%s, cut %u", synchronous, i + 1));
         if (lost) {
-            printf("power loss: it says: %.400s\n", lost);
+            printf("fault: power loss: it says: %.400s\n", lost);
             return;
         }
         forum_kill(test.forum);
@@ -183,7 +184,7 @@ Test(power_loss, right_after_the_first_start_leaves_the_state_directory_and_all_
     const char *user = make_user_named(forum, "ann");
     forum_kill(forum);
     struct power_loss_result result = power_loss_play(parent, 1, 0);
-    printf("power loss: right after the first start; %u names lost\n", result.names_lost);
+    printf("fault: power loss: right after the first start; %u names lost\n", result.names_lost);
     forum_start_again(forum);
     CHECK_TEXT(forum_get(forum, "/api/auth/user/ann"), "user_id", user);
     cr_assert_eq(forum_stop(forum, SIGINT), 0);

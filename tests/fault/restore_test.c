@@ -84,7 +84,7 @@ static void restore(const char *domain)
     check_feed(forum);
     CHECK_NOTHING_WRONG(counters_damage(forum));
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
-    printf("restore: an older %s.db under five running engines; 0 differences\n", domain);
+    printf("fault: restore: an older %s.db under five running engines; 0 differences\n", domain);
     fflush(stdout);
 }
 
