@@ -21,13 +21,15 @@
 #include "tests/lib/program.h"
 #include "tests/lib/wait.h"
 
-#define SMALL      "size=14m"
-#define LARGE      "size=512m"
-#define FILL_MS    30000
-#define HEAL_MS    10000 /* a probe a second; what it took is printed */
-#define FULL_MS    1500  /* how long it is watched while full */
-#define FULL_LINES 200   /* of the log in that time: a few a second and engine, no flood */
-#define SETTLED_MS 10000
+#define SMALL            "size=14m"
+#define LARGE            "size=512m"
+#define FILL_MS          30000
+#define HEAL_MS          10000 /* a probe a second; what it took is printed */
+#define FULL_MS          1500  /* how long it is watched while full */
+#define FULL_LINES       200   /* of the log in that time: a few a second and engine, no flood */
+#define SETTLED_MS       10000
+#define REFUSED_MS       1500 /* longer than the time between two probes */
+#define LARGE_CHARACTERS 40000
 
 static const char *new_directory(const char *name)
 {
@@ -82,6 +84,38 @@ static struct reply *write_post(struct forum *forum)
 static bool writes_are_refused(void *arg)
 {
     return write_post(arg)->status == 503;
+}
+
+struct filling {
+    struct forum *forum;
+    const char *directory, *large; /* a post's body */
+    uint64_t since_ms;             /* nothing was written since then */
+};
+
+/* What the log's file has allocated is room even on a full disk, whenever the log begins anew: it is used up,
+ * with large posts and with small ones, until for longer than a probe takes nothing fits any more. */
+static bool is_full_for_good(void *arg)
+{
+    struct filling *filling = arg;
+    fill(filling->directory);
+    bool large_fits = forum_post(filling->forum, "/api/posts/create", filling->large)->status == 201;
+    if (!writes_are_refused(filling->forum) || large_fits)
+        filling->since_ms = wait_now_ms();
+    return wait_now_ms() >= filling->since_ms + REFUSED_MS;
+}
+
+static void fill_for_good(struct forum *forum, const char *directory)
+{
+    char *text = keep_alloc(LARGE_CHARACTERS + 1);
+    memset(text, 'x', LARGE_CHARACTERS);
+    text[LARGE_CHARACTERS] = '\0';
+    struct filling filling = {
+        .forum = forum,
+        .directory = directory,
+        .large = json_body("{'subreddit_id':'sub_1','author_id':'user_1','title':'L','content':'%s'}", text),
+        .since_ms = wait_now_ms(),
+    };
+    cr_assert(wait_until(is_full_for_good, &filling, FILL_MS), "it never fills");
 }
 
 static bool writes_are_taken(void *arg)
@@ -166,9 +200,8 @@ Test(disk, that_is_full_refuses_writes_alone_and_heals_when_there_is_room)
     struct sim_load *load =
         sim_load_start(forum, &(struct sim_load_spec){.record = record, .seed = 1, .flags = persistent});
     cr_assert(wait_until(writes_are_refused, forum, FILL_MS), "it never fills");
-    fill(state);
-    cr_assert(wait_until(writes_are_refused, forum, FILL_MS), "it never fills");
     sim_load_stop(load);
+    fill_for_good(forum, state);
     struct watch watch = watch_full(forum);
     load = sim_load_start(forum, &(struct sim_load_spec){.record = record, .seed = 2, .flags = persistent});
     make_large(state);
@@ -191,10 +224,9 @@ Test(disk, that_is_full_when_an_engine_starts_lets_it_serve_reads)
     struct forum *forum = forum_start(&(struct forum_spec){.state = state, .flags = quiet});
     make_subreddit(forum, make_user(forum));
     make_post(forum, "sub_1", "user_1", "T");
-    fill(state);
-    cr_assert(wait_until(writes_are_refused, forum, FILL_MS), "it never fills");
+    fill_for_good(forum, state);
     forum_kill_and_wait_for_another(forum, "forumd-engined: posts");
-    cr_assert(wait_until(writes_are_refused, forum, FILL_MS), "it writes on a full disk");
+    fill_for_good(forum, state); /* recovery may have emptied the log into the file */
     struct watch watch = watch_full(forum);
     forum_kill(forum);
     bool starts_full = forum_try_again(forum, SETTLED_MS);
@@ -219,8 +251,7 @@ Test(disk, that_is_full_for_one_engine_hinders_no_other)
     struct forum *forum = forum_start(&(struct forum_spec){.state = state, .flags = quiet});
     make_subreddit(forum, make_user(forum));
     make_post(forum, "sub_1", "user_1", "T");
-    fill(small);
-    cr_assert(wait_until(writes_are_refused, forum, FILL_MS), "it never fills");
+    fill_for_good(forum, small);
     struct watch watch = watch_full(forum);
     const char *other = make_user(forum);
     make_member(forum, "sub_1", other);
