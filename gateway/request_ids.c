@@ -12,7 +12,7 @@ void request_ids_open(struct request_ids *ids)
 
 void request_ids_next(struct request_ids *ids, struct request_id *id)
 {
-    uint64_t run = htole64(ids->run_id), counter = htole64(++ids->counter);
+    uint64_t run = htole64(ids->run_id), counter = htobe64(++ids->counter);
     memcpy(id->bytes, &run, sizeof(run));
     memcpy(id->bytes + sizeof(run), &counter, sizeof(counter));
 }
