@@ -12,8 +12,8 @@ void posts_apply_created(void *state, struct arena *arena, const ProtobufCMessag
                event->title, event->url, event->content, event->signature, event->author_key,
                (int64_t)event->signature_algorithm, event->signed_at);
     query_run(posts->post_insert);
-    query_bind(posts->score_insert, "uuu", event->subreddit_id, event->post_id, event->created_at);
-    query_run(posts->score_insert);
+    struct late_post late = {event->post_id, event->subreddit_id, event->author_id, event->created_at};
+    late_rows_add(posts->late, &late);
     posts->next_post_id = event->post_id + 1;
     struct rank_entry entry = {.id = event->post_id, .created_ms = event->created_at};
     ranks_add(posts->ranks, event->subreddit_id, &entry);
@@ -35,6 +35,10 @@ void posts_apply_vote_changed(void *state, struct arena *arena, const ProtobufCM
     query_bind(posts->score_update, "uuuu", event->subreddit_id, event->post_id, event->upvotes,
                event->downvotes);
     query_run(posts->score_update);
+    if (store_changes(posts->store) == 0 && !store_failed(posts->store)) { /* its row was not yet written */
+        query_bind(posts->score_insert, "uuu", event->post_id, event->upvotes, event->downvotes);
+        query_run(posts->score_insert);
+    }
     ranks_set_votes(posts->ranks, event->subreddit_id, event->post_id, (uint32_t)event->upvotes,
                     (uint32_t)event->downvotes);
     post_cache_set_votes(posts->cache, event->post_id, event->upvotes, event->downvotes);

@@ -235,6 +235,29 @@ enum status posts_of_subreddit(struct context *context, const ProtobufCMessage *
     return STATUS_OK;
 }
 
+/* Ids of an author's posts below `before`, the newest first, at most `limit`: of rows that are written and of
+ * those that are not yet; what is in both counts once. */
+static const uint64_t *ids_of_author(struct posts *posts, uint64_t author_id, uint64_t before, size_t limit,
+                                     struct arena *arena, size_t *count)
+{
+    size_t late_count = 0, next = 0;
+    const uint64_t *late = late_rows_of_author(posts->late, author_id, before, limit, arena, &late_count);
+    uint64_t *ids = arena_alloc_raw(arena, limit * sizeof(ids[0]));
+    *count = 0;
+    query_bind(posts->of_author, "uuu", author_id, before, (uint64_t)limit);
+    bool more = true;
+    while (more) {
+        more = query_row(posts->of_author);
+        uint64_t id = more ? query_u64(posts->of_author, 0) : 0;
+        for (; next < late_count && late[next] > id && *count < limit; next++)
+            ids[(*count)++] = late[next];
+        next += next < late_count && late[next] == id;
+        if (more && *count < limit)
+            ids[(*count)++] = id;
+    }
+    return ids;
+}
+
 enum status posts_of_user(struct context *context, const ProtobufCMessage *message, ProtobufCMessage **reply)
 {
     const Pb__PostsOfUser *request = (const Pb__PostsOfUser *)message;
@@ -245,10 +268,7 @@ enum status posts_of_user(struct context *context, const ProtobufCMessage *messa
                        &before))
         return STATUS_INVALID_CURSOR;
     size_t limit = page_limit(request->limit), count = 0, done = 0;
-    uint64_t *ids = arena_alloc_raw(arena, (limit + 1) * sizeof(ids[0]));
-    query_bind(posts->of_author, "uuu", request->user_id, before, (uint64_t)limit + 1);
-    while (query_row(posts->of_author))
-        ids[count++] = query_u64(posts->of_author, 0);
+    const uint64_t *ids = ids_of_author(posts, request->user_id, before, limit + 1, arena, &count);
     struct page page = page_new(limit, arena);
     while (done < count && done < limit && page_add_id(context, &page, ids[done]))
         done++;

@@ -6,7 +6,8 @@
 #include "engined/posts/commands.h"
 #include "engined/posts/posts_state.h"
 
-extern const char engine_schema_sql[], engine_timelines_sql[], posts_schema_sql[], posts_signatures_sql[];
+extern const char engine_schema_sql[], engine_timelines_sql[], posts_schema_sql[], posts_signatures_sql[],
+    posts_late_rows_sql[];
 
 /* proto/posts.proto, proto/comments.proto */
 enum {
@@ -15,19 +16,30 @@ enum {
     EVENT_COMMENT_CREATED = 0x0401,
 };
 
+/* Two lists in ascending order of ids: rows that are written, and posts whose rows may not be written yet and
+ * which nobody voted on then. */
 static void load_ranks(void *arg, uint64_t subreddit, void (*add)(void *sink, const struct rank_entry *entry),
                        void *sink)
 {
     struct posts *posts = arg;
-    query_bind(posts->scores_of_subreddit, "u", subreddit);
-    while (query_row(posts->scores_of_subreddit)) {
-        struct rank_entry entry = {
-            .id = query_u64(posts->scores_of_subreddit, 0),
-            .created_ms = query_u64(posts->scores_of_subreddit, 1),
-            .up = (uint32_t)query_u64(posts->scores_of_subreddit, 2),
-            .down = (uint32_t)query_u64(posts->scores_of_subreddit, 3),
-        };
-        add(sink, &entry);
+    struct query *rows = posts->scores_of_subreddit;
+    size_t late_count = 0, next = 0;
+    const struct late_post *late = late_rows_of_subreddit(posts->late, subreddit, &late_count);
+    query_bind(rows, "u", subreddit);
+    bool more = true;
+    while (more) {
+        more = query_row(rows);
+        uint64_t id = more ? query_u64(rows, 0) : UINT64_MAX;
+        for (; next < late_count && late[next].post_id < id; next++)
+            add(sink, &(struct rank_entry){.id = late[next].post_id, .created_ms = late[next].created_at});
+        next += next < late_count && late[next].post_id == id;
+        if (more)
+            add(sink, &(struct rank_entry){
+                          .id = id,
+                          .created_ms = query_u64(rows, 1),
+                          .up = (uint32_t)query_u64(rows, 2),
+                          .down = (uint32_t)query_u64(rows, 3),
+                      });
     }
 }
 
@@ -40,11 +52,12 @@ static void prepare(struct posts *posts, struct store *store)
         "SELECT p.post_id, p.subreddit_id, p.author_id, p.created_at, p.original_post_id, "
         "p.subreddit_name, p.author_username, p.title, p.url, p.content, "
         "s.upvotes, s.downvotes, c.comment_count, "
-        "p.signature, p.signature_algorithm, p.signed_at, p.author_key FROM posts p CROSS JOIN scores s "
+        "p.signature, p.signature_algorithm, p.signed_at, p.author_key FROM posts p LEFT JOIN scores s "
         "ON s.subreddit_id = p.subreddit_id AND s.post_id = p.post_id "
         "LEFT JOIN comment_counts c ON c.post_id = p.post_id WHERE p.post_id = ?1");
-    posts->of_author = store_prepare(store, "SELECT post_id FROM posts WHERE author_id = ?1 AND post_id < ?2 "
-                                            "ORDER BY post_id DESC LIMIT ?3");
+    posts->of_author =
+        store_prepare(store, "SELECT post_id FROM posts_of_author WHERE author_id = ?1 AND post_id < ?2 "
+                             "ORDER BY post_id DESC LIMIT ?3");
     posts->scores_of_subreddit =
         store_prepare(store, "SELECT post_id, created_at, upvotes, downvotes FROM scores "
                              "WHERE subreddit_id = ?1 ORDER BY post_id");
@@ -59,16 +72,17 @@ static void prepare(struct posts *posts, struct store *store)
                              "signature, author_key, signature_algorithm, signed_at) "
                              "VALUES (?1, ?2, ?3, ?4, nullif(?5, 0), ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
                              "iif(?11 IS NULL, NULL, ?13), iif(?11 IS NULL, NULL, ?14))");
-    posts->score_insert =
-        store_prepare(store, "INSERT INTO scores (subreddit_id, post_id, created_at, upvotes, downvotes) "
-                             "VALUES (?1, ?2, ?3, 0, 0)");
     posts->score_update = store_prepare(store, "UPDATE scores SET upvotes = ?3, downvotes = ?4 "
                                                "WHERE subreddit_id = ?1 AND post_id = ?2");
+    posts->score_insert = store_prepare(
+        store, "INSERT INTO scores (subreddit_id, post_id, created_at, upvotes, downvotes) "
+               "SELECT subreddit_id, post_id, created_at, ?2, ?3 FROM posts WHERE post_id = ?1");
     posts->comments_add = store_prepare(
         store, "INSERT INTO comment_counts (post_id, comment_count) VALUES (?1, ?2) "
                "ON CONFLICT (post_id) DO UPDATE SET comment_count = comment_count + excluded.comment_count");
     posts->comments_forget = store_prepare(store, "DELETE FROM comment_counts");
     posts->clear_posts = store_prepare(store, "DELETE FROM posts");
+    posts->clear_of_author = store_prepare(store, "DELETE FROM posts_of_author");
     posts->clear_scores = store_prepare(store, "DELETE FROM scores");
     posts->clear_votes = store_prepare(store, "DELETE FROM votes");
 }
@@ -78,6 +92,7 @@ static void *posts_open(struct store *store)
     struct posts *posts = xcalloc(1, sizeof(*posts));
     posts->store = store;
     prepare(posts, store);
+    posts->late = late_rows_new(store);
     posts->ranks = ranks_new(load_ranks, posts, POSTS_RANK_ENTRIES_MAX);
     posts->cache = post_cache_new(POSTS_CACHE_BYTES_MAX);
     return posts;
@@ -87,6 +102,7 @@ static void posts_close(void *state)
 {
     struct posts *posts = state;
     ranks_free(posts->ranks);
+    late_rows_free(posts->late);
     post_cache_free(posts->cache);
     free(posts);
 }
@@ -95,6 +111,7 @@ static void posts_rolled_back(void *state)
 {
     struct posts *posts = state;
     ranks_drop_all(posts->ranks);
+    late_rows_drop(posts->late);
     post_cache_drop_all(posts->cache);
     posts->next_post_id = 0;
 }
@@ -103,13 +120,14 @@ static void posts_clear(void *state)
 {
     struct posts *posts = state;
     query_run(posts->clear_posts);
+    query_run(posts->clear_of_author);
     query_run(posts->clear_scores);
     query_run(posts->clear_votes);
     posts_rolled_back(posts);
 }
 
 static const char *const migrations[] = {engine_schema_sql, posts_schema_sql, engine_timelines_sql,
-                                         posts_signatures_sql};
+                                         posts_signatures_sql, posts_late_rows_sql};
 
 static const struct command_row commands[] = {
 #define X(name, id) {COMMAND_ID_##name, name},

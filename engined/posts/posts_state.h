@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "common/attributes.h"
 #include "engined/domain.h"
+#include "engined/posts/late_rows.h"
 #include "engined/posts/post_cache.h"
 #include "engined/ranking/ranks.h"
 #include "engined/store.h"
@@ -27,14 +28,15 @@ enum posts_lookup { POSTS_LOOKUP_SUBREDDIT };
 struct posts {
     struct store *store;
     struct ranks *ranks;
+    struct late_rows *late;
     struct post_cache *cache;
     uint64_t next_post_id; /* 0: to be counted anew */
 
     struct query *last_id, *exists, *get, *of_author, *scores_of_subreddit;
     struct query *vote_get, *vote_put, *vote_delete;
-    struct query *post_insert, *score_insert, *score_update;
+    struct query *post_insert, *score_update, *score_insert;
     struct query *comments_add, *comments_forget;
-    struct query *clear_posts, *clear_scores, *clear_votes;
+    struct query *clear_posts, *clear_of_author, *clear_scores, *clear_votes;
 };
 
 /* read.c: a post as it is now, in the arena, with the actor's vote (0: nobody's). NULL: there is none. */

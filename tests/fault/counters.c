@@ -28,9 +28,10 @@ static const char differences[] = "ATTACH 'subreddits.db' AS s; ATTACH 'posts.db
                "SELECT subreddit_id, count(*) FROM s.memberships GROUP BY subreddit_id") //
     DIFFERENCE("memberships of the feed", "SELECT user_id, subreddit_id FROM f.memberships",
                "SELECT user_id, subreddit_id FROM s.memberships") //
-    DIFFERENCE("posts of the feed",
-               "SELECT subreddit_id, post_id, created_at, upvotes, downvotes FROM f.feed_posts",
-               "SELECT subreddit_id, post_id, created_at, upvotes, downvotes FROM p.scores");
+    DIFFERENCE(
+        "posts of the feed", "SELECT subreddit_id, post_id, created_at, upvotes, downvotes FROM f.feed_posts",
+        "SELECT subreddit_id, post_id, created_at, ifnull(upvotes, 0), ifnull(downvotes, 0) FROM p.posts "
+        "LEFT JOIN p.scores USING (subreddit_id, post_id, created_at)");
 
 static const char *ask(const struct forum *forum, const char *file, const char *sql)
 {
