@@ -22,6 +22,8 @@
     X(cursor_after, "")                                                                                      \
     X(commit_before, "COMMIT of a transaction that wrote")                                                   \
     X(commit_after, "")                                                                                      \
+    X(raise_before, "the versions of what was committed are raised")                                         \
+    X(raise_after, "")                                                                                       \
     X(answer_before, "a batch is answered")                                                                  \
     X(answer_after, "")                                                                                      \
     X(collect_before, "a collect is answered")                                                               \

@@ -61,7 +61,9 @@
 #define LIMIT_REQUEST_ID_GRACE_MS 60000 /* a worker's own id is remembered that long after its deadline */
 #define LIMIT_CRASHES             2     /* an engine dies that often of one request; then it is refused */
 #define LIMIT_CRASH_MEMORY_MS     (3600ull * 1000)
-#define LIMIT_CRASHES_KEPT        64  /* deaths remembered */
+#define LIMIT_CRASHES_KEPT        64    /* deaths remembered */
+#define LIMIT_TOUCHED             16384 /* things one commit changes, that are told apart for workers' caches */
+#define LIMIT_LOOK_MS             1000 /* an engine looks that often whether another process changed its file */
 #define LIMIT_PRUNE_ROWS          256 /* request rows forgotten in one transaction */
 
 /* Passwords (engined/passwords.h). Argon2id as libsodium's "interactive" has it: 2 passes over 64 MiB; each

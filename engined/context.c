@@ -14,15 +14,24 @@ void context_emit(struct context *context, const ProtobufCMessage *event)
         if (schema_events[i]->descriptor == event->descriptor)
             schema = schema_events[i];
     ensure(schema != NULL);
-    apply_fn apply = engine->appliers[schema->event & 0xff];
-    ensure(apply != NULL && domain_of_id((uint16_t)schema->event) == engine->domain->id);
+    const struct event_row *row = engine->events[schema->event & 0xff];
+    ensure(row != NULL && domain_of_id((uint16_t)schema->event) == engine->domain->id);
 
     size_t length = protobuf_c_message_get_packed_size(event);
     uint8_t *payload = arena_alloc_raw(engine->arena, length);
     protobuf_c_message_pack(event, payload);
     event_log_append(engine->log, schema->event, engine->wall_ms, payload, length);
-    apply(engine->state, engine->arena, event);
+    row->apply(engine->state, engine->arena, event);
+    if (row->touch != NULL)
+        row->touch(engine->state, event, engine->versions);
+    else
+        versions_touch_all(engine->versions);
     engine->emitted++;
+}
+
+void touch_nothing(void *state, const ProtobufCMessage *event, struct versions *versions)
+{
+    (void)state, (void)event, (void)versions;
 }
 
 enum lookup_result context_lookup(struct context *context, unsigned lookup, uint64_t id, const char **name)

@@ -12,6 +12,7 @@
 
 #include "engined/context.h"
 #include "engined/store.h"
+#include "engined/versions.h"
 #include "proto/domains.h"
 #include "proto/schema.h"
 
@@ -40,9 +41,16 @@ struct command_row {
 /* Applies one event of the domain's own to its tables. */
 typedef void (*apply_fn)(void *state, struct arena *arena, const ProtobufCMessage *event);
 
+/* Says of what an event changes what is shown, after it was applied: each read whose answer it changes rests
+ * on one of these things (gateway/cache_rules.c says on which). */
+typedef void (*touch_fn)(void *state, const ProtobufCMessage *event, struct versions *versions);
+/* Nothing: the event is in no answer. */
+void touch_nothing(void *state, const ProtobufCMessage *event, struct versions *versions);
+
 struct event_row {
     uint32_t type;
     apply_fn apply;
+    touch_fn touch; /* NULL: of everything */
 };
 
 /* One event of another engine, unpacked. */
@@ -55,6 +63,9 @@ struct followed_event {
 /* Applies what one pull brought, in order, summed up where that is possible, to the derived tables of that
  * source. Same transaction as the cursor. */
 typedef void (*fold_fn)(void *state, struct arena *arena, const struct followed_event *events, size_t count);
+/* As touch_fn, for what was folded. */
+typedef void (*touch_folded_fn)(void *state, struct arena *arena, const struct followed_event *events,
+                                size_t count, struct versions *versions);
 /* Drops the derived rows of that source: it will be pulled again from its beginning. */
 typedef void (*forget_fn)(void *state);
 
@@ -64,6 +75,7 @@ struct follow_row {
     size_t type_count;
     fold_fn fold;
     forget_fn forget;
+    touch_folded_fn touch; /* NULL: everything, if anything is owned */
 };
 
 /* A look-up: ids -> names, asked of `owner` by `command`, whose request has one repeated uint64 field, and

@@ -62,7 +62,7 @@ static void index_tables(struct engine *engine)
     for (size_t i = 0; i < domain->event_count; i++) {
         ensure((domain->events[i].type >> 8) == (uint32_t)domain->id &&
                (domain->events[i].type & 0xff) < EVENTS_MAX);
-        engine->appliers[domain->events[i].type & 0xff] = domain->events[i].apply;
+        engine->events[domain->events[i].type & 0xff] = &domain->events[i];
     }
 }
 
@@ -83,7 +83,9 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
     engine->requests = requests_open(engine->store);
     engine->lookups = lookups_open(engine->store, domain->lookups, domain->lookup_count);
     engine->state = domain->open(engine->store);
-    engine->followers = followers_open(engine->store, domain, engine->state);
+    if (domain->event_count > 0)
+        engine->versions = versions_open(options->state_dir, domain_name(domain->id), options->run);
+    engine->followers = followers_open(engine->store, domain, engine->state, engine->versions);
     engine->collects = collects_new(on_collect_answer, engine);
     engine->pulls = pulls_new(engine->log, on_pull_answer, engine);
     engine->passwords = password_jobs_new(options->password_processes);
@@ -112,6 +114,7 @@ void engine_close(struct engine *engine)
     lookups_close(engine->lookups);
     requests_close(engine->requests);
     event_log_close(engine->log);
+    versions_close(engine->versions);
     store_close(engine->store);
     crashes_close(engine->crashes);
     arena_free(engine->arena);
@@ -260,6 +263,25 @@ static void decide_messages(struct engine *engine)
     }
 }
 
+/* What is kept in memory of tables that another process wrote to is read again. */
+static void look_for_strangers(struct engine *engine)
+{
+    engine->next_look_ms = engine->now.monotonic_ms + LIMIT_LOOK_MS;
+    if (!store_changed_by_another(engine->store))
+        return;
+    log_notice("somebody else changed the file; what was kept of it in memory is read again");
+    engine->domain->rolled_back(engine->state);
+    if (engine->versions != NULL)
+        versions_touch_all(engine->versions);
+}
+
+/* After the commit, and before anything is answered. */
+static void raise_versions(struct engine *engine)
+{
+    if (engine->versions != NULL)
+        versions_raise(engine->versions);
+}
+
 /* One try at the turn. False: the storage failed before COMMIT and all is rolled back. */
 static bool try_turn(struct engine *engine, bool refuse_writes)
 {
@@ -267,10 +289,8 @@ static bool try_turn(struct engine *engine, bool refuse_writes)
     engine->outcome_count = 0;
     uint64_t writes = engine->stats.writes;
     bool fine = store_begin(engine->store);
-    if (fine && store_changed_by_another(engine->store)) {
-        log_notice("somebody else changed the file; what was kept of it in memory is read again");
-        engine->domain->rolled_back(engine->state);
-    }
+    if (fine)
+        look_for_strangers(engine);
     if (fine && !refuse_writes) {
         fold_pulls(engine);
         lookups_store(engine->lookups);
@@ -285,6 +305,7 @@ static bool try_turn(struct engine *engine, bool refuse_writes)
     }
     bool dirty = store_dirty(engine->store);
     if (!store_failed(engine->store) && store_commit(engine->store)) {
+        raise_versions(engine);
         if (dirty)
             log_debug("committed batches=%zu parked=%zu writes=%llu head=%llu", engine->message_count,
                       engine->outcome_count, (unsigned long long)(engine->stats.writes - writes),
@@ -564,6 +585,11 @@ void engine_turn(struct engine *engine, struct engine_time now)
     if (engine->message_count > 0 || engine->answer_count > 0 || engine->ready.count > 0)
         if (!try_turn(engine, store_unwritable(engine->store)) && !try_turn(engine, true))
             fail_turn(engine);
+    if (now.monotonic_ms >=
+        engine->next_look_ms) { /* nothing to decide: workers may answer all by themselves */
+        look_for_strangers(engine);
+        raise_versions(engine);
+    }
     lookups_turn_over(engine->lookups);
     end_questions(engine);
     deliver_outcomes(engine);
@@ -596,6 +622,8 @@ uint64_t engine_next_ms(const struct engine *engine)
     }
     if (store_unwritable(engine->store) && engine->next_probe_ms < next)
         next = engine->next_probe_ms;
+    if (engine->versions != NULL && engine->next_look_ms < next)
+        next = engine->next_look_ms;
     return next;
 }
 
@@ -608,11 +636,11 @@ static void reapply(void *arg, uint32_t type, const uint8_t *payload, size_t len
 {
     struct engine *engine = arg;
     const struct schema_message *schema = schema_event_by_type(type);
-    ensure(schema != NULL && engine->appliers[type & 0xff] != NULL);
+    ensure(schema != NULL && engine->events[type & 0xff] != NULL);
     ProtobufCMessage *event =
         protobuf_c_message_unpack(schema->descriptor, arena_allocator(engine->arena), length, payload);
     ensure(event != NULL);
-    engine->appliers[type & 0xff](engine->state, engine->arena, event);
+    engine->events[type & 0xff]->apply(engine->state, engine->arena, event);
     arena_reset(engine->arena);
 }
 
@@ -625,6 +653,9 @@ void engine_rebuild(struct engine *engine)
     if (store_failed(engine->store) || !store_commit(engine->store))
         fatal_exit(EXIT_IO, "the rebuild failed; nothing was changed");
     engine->domain->rolled_back(engine->state);
+    if (engine->versions != NULL)
+        versions_touch_all(engine->versions);
+    raise_versions(engine);
 }
 
 uint64_t engine_head_seq(const struct engine *engine)
@@ -635,4 +666,9 @@ uint64_t engine_head_seq(const struct engine *engine)
 struct store *engine_store(struct engine *engine)
 {
     return engine->store;
+}
+
+const struct version_page *engine_versions(const struct engine *engine)
+{
+    return engine->versions != NULL ? versions_page(engine->versions) : NULL;
 }

@@ -17,6 +17,7 @@
 #include "engined/domain.h"
 #include "proto/frame.h"
 #include "proto/token.h"
+#include "proto/version_page.h"
 
 struct engine;
 
@@ -78,3 +79,5 @@ void engine_set_queue(struct engine *engine, size_t queue);
 void engine_rebuild(struct engine *engine);
 uint64_t engine_head_seq(const struct engine *engine);
 struct store *engine_store(struct engine *engine);
+/* What it tells workers; NULL: it has none. */
+const struct version_page *engine_versions(const struct engine *engine);

@@ -15,6 +15,7 @@
 #include "engined/pulls.h"
 #include "engined/requests.h"
 #include "engined/store.h"
+#include "engined/versions.h"
 
 #define HANDLERS_MAX 64 /* low byte of a command id */
 #define EVENTS_MAX   64
@@ -59,6 +60,7 @@ struct engine {
     void *state; /* the domain's */
     struct arena *arena;
     struct crashes *crashes;
+    struct versions *versions; /* NULL: it owns nothing that is shown */
     struct event_log *log;
     struct requests *requests;
     struct lookups *lookups;
@@ -69,7 +71,7 @@ struct engine {
 
     command_fn handlers[HANDLERS_MAX];
     complete_fn completers[HANDLERS_MAX];
-    apply_fn appliers[EVENTS_MAX];
+    const struct event_row *events[EVENTS_MAX];
 
     struct message *messages; /* of this turn */
     size_t message_count, message_capacity;
@@ -87,6 +89,7 @@ struct engine {
     uint64_t wall_ms;   /* of the turn; never goes back */
     bool refuse_writes; /* second try of a turn, or storage known to be unwritable */
     uint64_t next_probe_ms;
+    uint64_t next_look_ms; /* for what another process changed */
     uint64_t ask_serial[ASK_KINDS][DOMAIN_COUNT];
     struct parked *deciding; /* NULL: a frame that just came in */
     enum wait_kind wait;     /* set by a PENDING look-up or barrier */

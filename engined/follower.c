@@ -26,6 +26,7 @@ struct follow_state {
 struct followers {
     struct store *store;
     void *state;
+    struct versions *versions;
     size_t count;
     struct query *load, *save;
     struct follow_state follows[DOMAIN_COUNT];
@@ -44,12 +45,14 @@ static void load_cursor(struct followers *followers, struct follow_state *follow
     query_done(followers->load);
 }
 
-struct followers *followers_open(struct store *store, const struct domain *domain, void *state)
+struct followers *followers_open(struct store *store, const struct domain *domain, void *state,
+                                 struct versions *versions)
 {
     struct followers *followers = xcalloc(1, sizeof(*followers));
     ensure(domain->follow_count <= DOMAIN_COUNT);
     followers->store = store;
     followers->state = state;
+    followers->versions = versions;
     followers->count = domain->follow_count;
     followers->load = store_prepare(store, "SELECT log_id, seq FROM cursors WHERE source = ?1");
     followers->save = store_prepare(
@@ -104,6 +107,18 @@ static void save_cursor(struct followers *followers, struct follow_state *follow
     FAULT_POINT(cursor_after);
 }
 
+/* `events` NULL: all that came from there. */
+static void touch(struct followers *followers, const struct follow_row *row, struct arena *arena,
+                  const struct followed_event *events, size_t count)
+{
+    if (followers->versions == NULL)
+        return;
+    if (row->touch != NULL && events != NULL)
+        row->touch(followers->state, arena, events, count, followers->versions);
+    else
+        versions_touch_all(followers->versions);
+}
+
 static void fold_events(struct followers *followers, struct follow_state *follow,
                         const Pb__EventsPulled *pulled, struct arena *arena)
 {
@@ -120,8 +135,10 @@ static void fold_events(struct followers *followers, struct follow_state *follow
         events[count++] = (struct followed_event){
             .seq = record->seq, .at_ms = record->at_ms, .type = record->type, .message = message};
     }
-    if (count > 0)
+    if (count > 0) {
         follow->row->fold(followers->state, arena, events, count);
+        touch(followers, follow->row, arena, events, count);
+    }
     followers->folded += count;
 }
 
@@ -155,6 +172,7 @@ void followers_fold(struct followers *followers, size_t index, const Pb__EventsP
     if (pulled->reset) {
         log_notice("source has another log, pulling it afresh source=%s", domain_name(follow->row->source));
         follow->row->forget(followers->state);
+        touch(followers, follow->row, arena, NULL, 0);
         follow->log_id = pulled->log_id;
         follow->cursor = 0;
         save_cursor(followers, follow);

@@ -17,7 +17,9 @@
 
 struct followers;
 
-struct followers *followers_open(struct store *store, const struct domain *domain, void *state) MUST_USE;
+/* `versions` NULL: nobody is told what the folds change. */
+struct followers *followers_open(struct store *store, const struct domain *domain, void *state,
+                                 struct versions *versions) MUST_USE;
 void followers_close(struct followers *followers);
 size_t followers_count(const struct followers *followers);
 enum domain_id followers_source(const struct followers *followers, size_t index);

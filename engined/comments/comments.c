@@ -35,6 +35,7 @@ static void prepare_reads(struct comments *comments, struct store *store)
 {
     comments->last_id = store_prepare(store, "SELECT max(comment_id) FROM comments");
     comments->place = store_prepare(store, "SELECT post_id, depth FROM comments WHERE comment_id = ?1");
+    comments->author = store_prepare(store, "SELECT author_id FROM comments WHERE comment_id = ?1");
     comments->get =
         store_prepare(store, "SELECT " COMMENT_COLUMNS " FROM " COMMENT_TABLES "WHERE c.comment_id = ?1");
     comments->of_author = store_prepare(store, "SELECT " COMMENT_COLUMNS " FROM " COMMENT_TABLES
@@ -114,8 +115,8 @@ static const struct command_row commands[] = {
 };
 
 static const struct event_row events[] = {
-    {EVENT_COMMENT_CREATED, comments_apply_created},
-    {EVENT_COMMENT_VOTE_CHANGED, comments_apply_vote_changed},
+    {EVENT_COMMENT_CREATED, comments_apply_created, comments_touch_created},
+    {EVENT_COMMENT_VOTE_CHANGED, comments_apply_vote_changed, comments_touch_vote_changed},
 };
 
 static const struct lookup_row lookups[] = {

@@ -12,6 +12,7 @@
 #include "engined/comments/threads.h"
 #include "engined/context.h"
 #include "engined/store.h"
+#include "engined/versions.h"
 #include "proto/comments.pb-c.h"
 
 /* Tree nodes kept in memory (threads.h): 64 MB. */
@@ -29,7 +30,7 @@ struct comments {
     struct threads *threads;
     uint64_t next_comment_id; /* 0: to be counted anew */
 
-    struct query *last_id, *place, *get, *of_author, *tallies_of_post;
+    struct query *last_id, *place, *author, *get, *of_author, *tallies_of_post;
     struct query *vote_get, *vote_put, *vote_delete, *vote_target;
     struct query *comment_insert, *tally_insert, *tally_votes, *tally_reply;
     struct query *clear_comments, *clear_tallies, *clear_votes;
@@ -53,6 +54,8 @@ Pb__Comment *comment_of_event(const Pb__CommentCreated *event, struct arena *are
 /* Where it stands; false: there is none. `depth` may be NULL. */
 bool comment_place(struct comments *comments, uint64_t comment_id, uint64_t *post_id,
                    uint32_t *depth) MUST_USE;
+/* 0: there is no such comment. */
+uint64_t comment_author(struct comments *comments, uint64_t comment_id) MUST_USE;
 /* -1, 0 or 1. */
 int comment_vote_of(struct comments *comments, uint64_t comment_id, uint64_t user) MUST_USE;
 Pb__VoteType comment_vote_type(int vote);
@@ -65,3 +68,7 @@ enum status comments_find_post(struct context *context, uint64_t post_id) MUST_U
 /* apply.c */
 void comments_apply_created(void *state, struct arena *arena, const ProtobufCMessage *message);
 void comments_apply_vote_changed(void *state, struct arena *arena, const ProtobufCMessage *message);
+
+/* touch.c */
+void comments_touch_created(void *state, const ProtobufCMessage *event, struct versions *versions);
+void comments_touch_vote_changed(void *state, const ProtobufCMessage *event, struct versions *versions);

@@ -29,6 +29,14 @@ bool comment_place(struct comments *comments, uint64_t comment_id, uint64_t *pos
     return found;
 }
 
+uint64_t comment_author(struct comments *comments, uint64_t comment_id)
+{
+    uint64_t author_id = 0;
+    query_bind(comments->author, "u", comment_id);
+    (void)query_one_u64(comments->author, &author_id);
+    return author_id;
+}
+
 static void set_counts(Pb__Comment *comment, uint64_t upvotes, uint64_t downvotes, uint64_t replies)
 {
     comment->has_upvotes = comment->has_downvotes = comment->has_score = comment->has_reply_count = true;

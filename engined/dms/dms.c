@@ -88,8 +88,8 @@ static const struct command_row commands[] = {
 };
 
 static const struct event_row events[] = {
-    {EVENT_MESSAGE_SENT, dms_apply_sent},
-    {EVENT_MESSAGES_READ, dms_apply_read},
+    {EVENT_MESSAGE_SENT, dms_apply_sent, dms_touch_sent},
+    {EVENT_MESSAGES_READ, dms_apply_read, dms_touch_read},
 };
 
 static const struct lookup_row lookups[] = {

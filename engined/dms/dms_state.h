@@ -7,6 +7,7 @@
 #include "common/arena.h"
 #include "common/attributes.h"
 #include "engined/store.h"
+#include "engined/versions.h"
 #include "proto/dms.pb-c.h"
 
 /* Index into the domain's look-ups. */
@@ -26,3 +27,7 @@ void dms_apply_sent(void *state, struct arena *arena, const ProtobufCMessage *me
 void dms_apply_read(void *state, struct arena *arena, const ProtobufCMessage *message);
 /* 0: the reader has read nothing of the other's. */
 uint64_t dms_read_mark(struct dms *dms, uint64_t reader_id, uint64_t other_id) MUST_USE;
+
+/* touch.c */
+void dms_touch_sent(void *state, const ProtobufCMessage *event, struct versions *versions);
+void dms_touch_read(void *state, const ProtobufCMessage *event, struct versions *versions);

@@ -84,8 +84,8 @@ static const uint32_t subreddit_events[] = {EVENT_MEMBER_JOINED, EVENT_MEMBER_LE
 static const uint32_t post_events[] = {EVENT_POST_CREATED, EVENT_POST_VOTE_CHANGED};
 static const struct follow_row follows[] = {
     {DOMAIN_SUBREDDITS, subreddit_events, ARRAY_LEN(subreddit_events), feed_fold_subreddits,
-     feed_forget_subreddits},
-    {DOMAIN_POSTS, post_events, ARRAY_LEN(post_events), feed_fold_posts, feed_forget_posts},
+     feed_forget_subreddits, NULL},
+    {DOMAIN_POSTS, post_events, ARRAY_LEN(post_events), feed_fold_posts, feed_forget_posts, NULL},
 };
 
 const struct domain feed_domain = {

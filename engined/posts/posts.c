@@ -136,13 +136,14 @@ static const struct command_row commands[] = {
 };
 
 static const struct event_row events[] = {
-    {EVENT_POST_CREATED, posts_apply_created},
-    {EVENT_POST_VOTE_CHANGED, posts_apply_vote_changed},
+    {EVENT_POST_CREATED, posts_apply_created, posts_touch_created},
+    {EVENT_POST_VOTE_CHANGED, posts_apply_vote_changed, posts_touch_vote_changed},
 };
 
 static const uint32_t comment_events[] = {EVENT_COMMENT_CREATED};
 static const struct follow_row follows[] = {
-    {DOMAIN_COMMENTS, comment_events, ARRAY_LEN(comment_events), posts_fold_comments, posts_forget_comments},
+    {DOMAIN_COMMENTS, comment_events, ARRAY_LEN(comment_events), posts_fold_comments, posts_forget_comments,
+     posts_touch_comments},
 };
 
 static const struct lookup_row lookups[] = {

@@ -14,6 +14,7 @@
 #include "engined/posts/post_cache.h"
 #include "engined/ranking/ranks.h"
 #include "engined/store.h"
+#include "engined/versions.h"
 #include "proto/posts.pb-c.h"
 
 /* Ranks kept in memory (ranks.h): about 100 MB. */
@@ -55,3 +56,9 @@ void posts_apply_vote_changed(void *state, struct arena *arena, const ProtobufCM
 /* Folds of the comments engine's events. */
 void posts_fold_comments(void *state, struct arena *arena, const struct followed_event *events, size_t count);
 void posts_forget_comments(void *state);
+
+/* touch.c */
+void posts_touch_created(void *state, const ProtobufCMessage *event, struct versions *versions);
+void posts_touch_vote_changed(void *state, const ProtobufCMessage *event, struct versions *versions);
+void posts_touch_comments(void *state, struct arena *arena, const struct followed_event *events, size_t count,
+                          struct versions *versions);

@@ -100,9 +100,9 @@ static const struct command_row commands[] = {
 };
 
 static const struct event_row events[] = {
-    {EVENT_SUBREDDIT_CREATED, subreddits_apply_created},
-    {EVENT_MEMBER_JOINED, subreddits_apply_joined},
-    {EVENT_MEMBER_LEFT, subreddits_apply_left},
+    {EVENT_SUBREDDIT_CREATED, subreddits_apply_created, subreddits_touch_created},
+    {EVENT_MEMBER_JOINED, subreddits_apply_joined, subreddits_touch_joined},
+    {EVENT_MEMBER_LEFT, subreddits_apply_left, subreddits_touch_left},
 };
 
 const struct domain subreddits_domain = {

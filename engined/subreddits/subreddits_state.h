@@ -8,6 +8,7 @@
 #include "common/arena.h"
 #include "common/attributes.h"
 #include "engined/store.h"
+#include "engined/versions.h"
 #include "proto/subreddits.pb-c.h"
 
 /* Ids in one answer to `joined`: they fit a reply frame however large they are. */
@@ -39,3 +40,8 @@ uint64_t subreddits_next_id(struct subreddits *subreddits) MUST_USE;
 void subreddits_apply_created(void *state, struct arena *arena, const ProtobufCMessage *message);
 void subreddits_apply_joined(void *state, struct arena *arena, const ProtobufCMessage *message);
 void subreddits_apply_left(void *state, struct arena *arena, const ProtobufCMessage *message);
+
+/* touch.c */
+void subreddits_touch_created(void *state, const ProtobufCMessage *event, struct versions *versions);
+void subreddits_touch_joined(void *state, const ProtobufCMessage *event, struct versions *versions);
+void subreddits_touch_left(void *state, const ProtobufCMessage *event, struct versions *versions);

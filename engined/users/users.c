@@ -109,10 +109,10 @@ static const struct command_row commands[] = {
 };
 
 static const struct event_row events[] = {
-    {EVENT_USER_CREATED, users_apply_created},
-    {EVENT_USER_SESSION_OPENED, users_apply_session_opened},
-    {EVENT_USER_SESSIONS_CLOSED, users_apply_sessions_closed},
-    {EVENT_USER_PASSWORD_CHANGED, users_apply_password_changed},
+    {EVENT_USER_CREATED, users_apply_created, users_touch_created},
+    {EVENT_USER_SESSION_OPENED, users_apply_session_opened, touch_nothing},
+    {EVENT_USER_SESSIONS_CLOSED, users_apply_sessions_closed, touch_nothing},
+    {EVENT_USER_PASSWORD_CHANGED, users_apply_password_changed, touch_nothing},
 };
 
 static const struct completion_row completions[] = {
@@ -125,9 +125,10 @@ static const struct completion_row completions[] = {
 static const uint32_t post_events[] = {EVENT_POST_VOTE_CHANGED};
 static const uint32_t comment_events[] = {EVENT_COMMENT_VOTE_CHANGED};
 static const struct follow_row follows[] = {
-    {DOMAIN_POSTS, post_events, ARRAY_LEN(post_events), users_fold_post_votes, users_forget_post_votes},
+    {DOMAIN_POSTS, post_events, ARRAY_LEN(post_events), users_fold_post_votes, users_forget_post_votes,
+     users_touch_karma},
     {DOMAIN_COMMENTS, comment_events, ARRAY_LEN(comment_events), users_fold_comment_votes,
-     users_forget_comment_votes},
+     users_forget_comment_votes, users_touch_karma},
 };
 
 const struct domain users_domain = {

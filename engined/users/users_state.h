@@ -10,6 +10,7 @@
 #include "engined/domain.h"
 #include "engined/store.h"
 #include "engined/users/presence.h"
+#include "engined/versions.h"
 
 struct users {
     struct store *store;
@@ -60,3 +61,8 @@ void users_forget_post_votes(void *state);
 void users_fold_comment_votes(void *state, struct arena *arena, const struct followed_event *events,
                               size_t count);
 void users_forget_comment_votes(void *state);
+
+/* touch.c */
+void users_touch_created(void *state, const ProtobufCMessage *event, struct versions *versions);
+void users_touch_karma(void *state, struct arena *arena, const struct followed_event *events, size_t count,
+                       struct versions *versions);

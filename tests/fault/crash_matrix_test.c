@@ -59,6 +59,8 @@ static const struct row {
     {"cursor_after", IN(USERS) | IN(POSTS) | IN(FEED), true},
     {"commit_before", ENGINES, false},
     {"commit_after", ENGINES, false},
+    {"raise_before", WRITERS, false},
+    {"raise_after", WRITERS, false},
     {"answer_before", ENGINES, true},
     {"answer_after", ENGINES, true},
     {"collect_before", ASKING | IN(FEED), false},
