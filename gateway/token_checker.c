@@ -12,6 +12,10 @@
 #include "common/log.h"
 
 #define DIGEST_BYTES crypto_generichash_BYTES_MIN
+/* A token has this many places, so that two whose digests begin alike do not push each other out in turn:
+ * with one place each, 1,000 tokens in 8,192 were checked anew at one request in fifteen (4 us of each
+ * request). */
+#define SET_PLACES 4u
 
 struct known_token {
     uint8_t digest[DIGEST_BYTES]; /* of its text */
@@ -22,7 +26,7 @@ struct token_checker {
     struct token_key_file file;
     struct token_public_keys keys;
     uint8_t secret[crypto_generichash_KEYBYTES]; /* so that nobody can choose where a token goes */
-    struct known_token known[LIMIT_TOKENS_CACHED];
+    struct known_token known[LIMIT_TOKENS_CACHED / SET_PLACES][SET_PLACES]; /* a set: the latest used first */
 };
 
 struct token_checker *token_checker_new(const char *path)
@@ -69,6 +73,31 @@ static enum token_fault open_unknown(struct token_checker *checker, const char *
     return look_for_new_keys(checker) ? token_open(text, length, &checker->keys, now_ms, token) : fault;
 }
 
+/* The token with this digest, moved to the front of its set; NULL: it is not known. */
+static const struct token *find_known(struct known_token *set, const uint8_t digest[static DIGEST_BYTES])
+{
+    for (size_t i = 0; i < SET_PLACES; i++) {
+        if (set[i].token.user_id == 0 || sodium_memcmp(set[i].digest, digest, DIGEST_BYTES) != 0)
+            continue;
+        if (i > 0) {
+            struct known_token found = set[i];
+            memmove(&set[1], &set[0], i * sizeof(set[0]));
+            set[0] = found;
+        }
+        return &set[0].token;
+    }
+    return NULL;
+}
+
+/* In front; the one that was not used for longest goes. */
+static void keep(struct known_token *set, const uint8_t digest[static DIGEST_BYTES],
+                 const struct token *token)
+{
+    memmove(&set[1], &set[0], (SET_PLACES - 1) * sizeof(set[0]));
+    memcpy(set[0].digest, digest, DIGEST_BYTES);
+    set[0].token = *token;
+}
+
 enum token_fault token_checker_open(struct token_checker *checker, const char *text, size_t length,
                                     struct token *token)
 {
@@ -80,15 +109,14 @@ enum token_fault token_checker_open(struct token_checker *checker, const char *t
     crypto_generichash(digest, sizeof(digest), (const uint8_t *)text, length, checker->secret,
                        sizeof(checker->secret));
     memcpy(&place, digest, sizeof(place));
-    struct known_token *known = &checker->known[place % LIMIT_TOKENS_CACHED];
-    if (known->token.user_id != 0 && sodium_memcmp(known->digest, digest, sizeof(digest)) == 0) {
-        *token = known->token;
+    struct known_token *set = checker->known[place % (LIMIT_TOKENS_CACHED / SET_PLACES)];
+    const struct token *known = find_known(set, digest);
+    if (known != NULL) {
+        *token = *known;
         return now_ms < token->expires_ms ? TOKEN_FINE : TOKEN_EXPIRED;
     }
     enum token_fault fault = open_unknown(checker, text, length, now_ms, token);
-    if (fault == TOKEN_FINE) {
-        memcpy(known->digest, digest, sizeof(digest));
-        known->token = *token;
-    }
+    if (fault == TOKEN_FINE)
+        keep(set, digest, token);
     return fault;
 }
