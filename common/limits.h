@@ -20,6 +20,8 @@
 #define LIMIT_KNOWN_USERS      65536 /* the worker's cache of user id -> name */
 #define LIMIT_KNOWN_KEYS       16384 /* the worker's cache of user id -> public key */
 #define LIMIT_KNOWN_SIGNATURES 65536 /* its verdicts on signed posts: 36 bytes each */
+#define LIMIT_CACHE_BYTES      (16u << 20)  /* of answers that a worker keeps, where no flag says otherwise */
+#define LIMIT_CACHE_MAX_BYTES  (1u << 30)
 #define LIMIT_KEYS_WAIT_MS     200   /* a read waits that long for its authors' keys */
 #define LIMIT_FRAME_RETRIES    2     /* alone, after it was with a dying engine */
 

@@ -134,12 +134,15 @@ static bool names_tag(const char *list, const char *tag)
     return false;
 }
 
-bool answer_add_etag(struct http_answer *answer, struct arena *arena, const char *if_none_match)
+const char *answer_etag(const struct http_answer *answer, struct arena *arena)
 {
     XXH64_hash_t hash = XXH3_64bits(answer->body, answer->body_length);
-    const char *tag = arena_printf(arena, "\"%016" PRIx64 "\"", (uint64_t)hash);
-    answer_add(answer, "ETag", tag);
-    return if_none_match != NULL && names_tag(if_none_match, tag);
+    return arena_printf(arena, "\"%016" PRIx64 "\"", (uint64_t)hash);
+}
+
+bool answer_etag_is_named(const char *etag, const char *if_none_match)
+{
+    return if_none_match != NULL && names_tag(if_none_match, etag);
 }
 
 static bool origin_listed(const char *origins, const char *origin)

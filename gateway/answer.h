@@ -20,8 +20,9 @@ void answer_add_fields(struct http_answer *answer, struct arena *arena, const ch
 /* Location of what was made: the route's text and the first id, or with :field in it filled in. */
 void answer_add_location(struct http_answer *answer, struct arena *arena, const struct route *route,
                          const struct schema_message *schema, const ProtobufCMessage *message);
-/* A strong ETag of the body; returns true when If-None-Match (may be NULL) names it: then 304 is the answer.
- */
-bool answer_add_etag(struct http_answer *answer, struct arena *arena, const char *if_none_match) MUST_USE;
+/* A strong ETag of the body, in the arena. */
+const char *answer_etag(const struct http_answer *answer, struct arena *arena) MUST_USE;
+/* If-None-Match (may be NULL) names it: then 304 is the answer. */
+bool answer_etag_is_named(const char *etag, const char *if_none_match) MUST_USE;
 /* CORS: for an origin (may be NULL) on the list. `allow` is not NULL when it answers a preflight. */
 void answer_add_cors(struct http_answer *answer, const char *origins, const char *origin, const char *allow);

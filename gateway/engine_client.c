@@ -268,6 +268,13 @@ static void room_forget(struct engine_client *client)
     client->room = 0;
 }
 
+static void note_run(struct engine_client *client, uint64_t run)
+{
+    if (client->config.run != NULL)
+        *client->config.run = run;
+    suspect_other_runs(client, run);
+}
+
 static void requests_answered(struct engine_client *client, const uint8_t *bytes, size_t length)
 {
     struct batch_reader reader;
@@ -277,7 +284,7 @@ static void requests_answered(struct engine_client *client, const uint8_t *bytes
         return;
     }
     room_measure(client);
-    suspect_other_runs(client, reader.sender);
+    note_run(client, reader.sender);
     reply_settle(client, &reader);
     list_refuse(client, ENTRY_IN_FLIGHT, STATUS_ENGINE_UNAVAILABLE); /* left out of the reply */
     collect_start(client);
@@ -317,7 +324,7 @@ static void collect_answered(struct engine_client *client, const uint8_t *bytes,
         client->collect_ms = client_now(client) + ENGINE_COLLECT_GAP_MS;
         return;
     }
-    suspect_other_runs(client, reader.sender);
+    note_run(client, reader.sender);
     reply_settle(client, &reader);
     collect_start(client);
 }
@@ -382,7 +389,8 @@ void engine_client_free(struct engine_client *client)
 enum status engine_client_send(struct engine_client *client, const struct engine_request *request,
                                engine_reply_fn done, void *arg)
 {
-    ensure(done != NULL && domain_of_id(request->command) == client->config.domain);
+    ensure(done != NULL && (domain_of_id(request->command) == client->config.domain ||
+                            domain_of_id(request->command) == DOMAIN_ENGINE));
     if (client->circuit_open) {
         metrics_add(client->config.metrics, METRIC_CIRCUIT_REFUSED, 1);
         return STATUS_ENGINE_UNAVAILABLE;

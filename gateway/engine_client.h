@@ -52,6 +52,7 @@ struct engine_client_config {
     const struct mac_key *key;
     struct request_ids *ids;
     struct metrics *metrics;
+    uint64_t *run; /* gets the run of the engine that answers; NULL: nobody asks */
 };
 
 struct engine_client;

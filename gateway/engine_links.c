@@ -44,7 +44,8 @@ static const struct engine_transport nng_transport = {
 };
 
 struct engine_links *engine_links_open(unsigned port_base, const struct mac_key *key, struct request_ids *ids,
-                                       struct metrics *metrics, struct closed_sessions *closed)
+                                       struct metrics *metrics, struct closed_sessions *closed,
+                                       struct engine_pages *pages)
 {
     struct engine_links *links = xcalloc(1, sizeof(*links));
     void *peers[DOMAIN_COUNT] = {0};
@@ -60,6 +61,7 @@ struct engine_links *engine_links_open(unsigned port_base, const struct mac_key 
             .key = key,
             .ids = ids,
             .metrics = metrics,
+            .run = engine_pages_run(pages, (enum domain_id)i),
         };
         links->clients[i] = engine_client_new(&config);
     }

@@ -8,6 +8,7 @@
 #include "gateway/closed_sessions.h"
 #include "gateway/engine_board.h"
 #include "gateway/engine_client.h"
+#include "gateway/engine_pages.h"
 #include "gateway/metrics.h"
 #include "gateway/request_ids.h"
 #include "proto/domains.h"
@@ -17,7 +18,8 @@ struct engine_links;
 
 /* Returns at once; connections are made in the background. What is pointed to must outlive the links. */
 struct engine_links *engine_links_open(unsigned port_base, const struct mac_key *key, struct request_ids *ids,
-                                       struct metrics *metrics, struct closed_sessions *closed) MUST_USE;
+                                       struct metrics *metrics, struct closed_sessions *closed,
+                                       struct engine_pages *pages) MUST_USE;
 /* No callback runs any more. NULL is fine. */
 void engine_links_close(struct engine_links *links);
 

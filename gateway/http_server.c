@@ -485,6 +485,17 @@ static bool client_closes(struct evhttp_request *request)
     return false;
 }
 
+static void add_body(struct evbuffer *output, const struct http_answer *answer, bool bodiless)
+{
+    if (!bodiless && answer->body_done != NULL)
+        ensure(evbuffer_add_reference(output, answer->body, answer->body_length, answer->body_done,
+                                      answer->body_arg) == 0);
+    else if (!bodiless)
+        ensure(evbuffer_add(output, answer->body, answer->body_length) == 0);
+    else if (answer->body_done != NULL)
+        answer->body_done(answer->body, answer->body_length, answer->body_arg);
+}
+
 void http_exchange_answer(struct http_exchange *exchange, const struct http_answer *answer)
 {
     struct http_server *server = exchange->server;
@@ -502,9 +513,8 @@ void http_exchange_answer(struct http_exchange *exchange, const struct http_answ
         snprintf(length, sizeof(length), "%zu", answer->body_length);
         (void)evhttp_add_header(headers, "Content-Length", length);
     }
-    if (!bodiless && answer->body_length > 0 && evhttp_request_get_command(request) != EVHTTP_REQ_HEAD)
-        ensure(evbuffer_add(evhttp_request_get_output_buffer(request), answer->body, answer->body_length) ==
-               0);
+    bodiless |= answer->body_length == 0 || evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+    add_body(evhttp_request_get_output_buffer(request), answer, bodiless);
     exchange->request = NULL;
     exchange->owner = NULL;
     exchange_enter(exchange, PHASE_ANSWERING);

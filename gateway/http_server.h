@@ -55,6 +55,10 @@ struct http_answer {
     size_t header_count;
     const char *body; /* copied; left out by itself where the method or status has none */
     size_t body_length;
+    /* Not NULL: the body is not copied but referred to, and this runs once, now or later, when it is not any
+     * more. */
+    void (*body_done)(const void *body, size_t length, void *arg);
+    void *body_arg;
 };
 
 struct http_hooks {

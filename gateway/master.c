@@ -26,7 +26,7 @@
 /* At a stop, below the time that the master's own supervisor gives (LIMIT_STOP_MS). */
 #define STOP_MS        (LIMIT_STOP_MS - 500)
 #define PATIENCE_MS    5000 /* a master that was restarted waits for the port that old workers still hold */
-#define ARGUMENTS_MAX  64
+#define ARGUMENTS_MAX  80
 #define ARGUMENT_BYTES 24
 
 struct master {
@@ -88,6 +88,9 @@ static struct child *start_worker(struct master *master, unsigned slot)
     add_text(&arguments, "--listen", options->listen);
     add_text(&arguments, "--auth", gateway_auth_modes[options->auth]);
     add_number(&arguments, "--port-base", options->port_base);
+    if (options->state_dir != NULL)
+        add_text(&arguments, "--state-dir", options->state_dir);
+    add_number(&arguments, "--cache-size", options->cache_size);
     add_text(&arguments, "--mac-key", options->mac_key);
     add_text(&arguments, "--token-keys", options->token_keys);
     add_text(&arguments, "--log-level", gateway_log_levels[options->log_level]);

@@ -19,6 +19,23 @@ bool message_u64(const struct schema_message *schema, const ProtobufCMessage *me
     return true;
 }
 
+bool message_u64s(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
+                  const uint64_t **values, size_t *count)
+{
+    unsigned index;
+    if (schema_field_by_name(schema, name, &index) == NULL)
+        return false;
+    const ProtobufCFieldDescriptor *field = &schema->descriptor->fields[index];
+    const char *base = (const char *)message;
+    const void *member = base + field->offset, *quantifier = base + field->quantifier_offset;
+    if (field->type != PROTOBUF_C_TYPE_UINT64)
+        return false;
+    bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+    *count = repeated ? *(const size_t *)quantifier : *(const protobuf_c_boolean *)quantifier;
+    *values = repeated ? *(const uint64_t *const *)member : member;
+    return repeated || *count == 1;
+}
+
 bool message_text(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
                   const char **value)
 {

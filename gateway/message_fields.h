@@ -3,6 +3,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/attributes.h"
@@ -11,6 +12,9 @@
 /* An optional uint64 by name. False: the message has no such field, or it is absent. */
 bool message_u64(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
                  uint64_t *value) MUST_USE;
+/* All that the field holds, optional or repeated; they are in the message. */
+bool message_u64s(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
+                  const uint64_t **values, size_t *count) MUST_USE;
 /* An optional string by name, likewise. */
 bool message_text(const struct schema_message *schema, const ProtobufCMessage *message, const char *name,
                   const char **value) MUST_USE;

@@ -24,6 +24,9 @@ static const uint16_t http_codes[] = {200, 201, 204, 304, 400, 401, 403, 404, 40
                                       413, 414, 415, 417, 422, 429, 431, 500, 501, 503, 505};
 #define HTTP_CODES ARRAY_LEN(http_codes)
 
+/* What a worker leaves behind is not there any more. */
+static const enum metric gauges[] = {METRIC_CONNECTIONS, METRIC_CACHE_ENTRIES, METRIC_CACHE_BYTES};
+
 struct route_counts {
     _Atomic uint64_t by_code[HTTP_CODES + 1]; /* the last: any other */
     _Atomic uint64_t latency[LATENCY_BUCKETS + 1];
@@ -95,7 +98,8 @@ struct metrics *metrics_open(int fd, unsigned slots, unsigned slot)
         ensure(page_claim(metrics->page));
     }
     metrics->own = &metrics->page->slots[slot];
-    atomic_store_explicit(&metrics->own->values[METRIC_CONNECTIONS], 0, memory_order_relaxed);
+    for (size_t i = 0; i < ARRAY_LEN(gauges); i++)
+        atomic_store_explicit(&metrics->own->values[gauges[i]], 0, memory_order_relaxed);
     return metrics;
 }
 

@@ -23,7 +23,7 @@ struct metrics; /* a worker's view: the page and its own slot */
 struct metrics *metrics_open(int fd, unsigned slots, unsigned slot) MUST_USE;
 void metrics_close(struct metrics *metrics);
 
-/* Counted by name; all but METRIC_CONNECTIONS only grow. */
+/* Counted by name; all but gauges only grow. */
 #define METRICS_TABLE(X)                                                                                     \
     X(CONNECTIONS, "http_connections", "gauge", "open client connections")                                   \
     X(ACCEPTED, "http_accepted_total", "counter", "client connections accepted")                             \
@@ -50,6 +50,13 @@ void metrics_close(struct metrics *metrics);
     X(SHED_ENGINE, "gateway_shed_engine_total", "counter", "requests refused because an engine was behind")  \
     X(CIRCUIT_REFUSED, "gateway_circuit_refused_total", "counter",                                           \
       "requests refused while a circuit was open")                                                           \
+    X(CACHE_HITS, "gateway_cache_hits_total", "counter", "answers given again")                              \
+    X(CACHE_MISSES, "gateway_cache_misses_total", "counter", "reads that could have been in the cache")      \
+    X(CACHE_OUTDATED, "gateway_cache_outdated_total", "counter",                                             \
+      "kept answers of which something had changed")                                                         \
+    X(CACHE_EVICTED, "gateway_cache_evicted_total", "counter", "kept answers that had to make room")         \
+    X(CACHE_ENTRIES, "gateway_cache_entries", "gauge", "answers kept")                                       \
+    X(CACHE_BYTES, "gateway_cache_bytes", "gauge", "memory that they take")                                  \
     X(BAD_MACS, "gateway_bad_macs_total", "counter", "replies dropped because of a wrong MAC")               \
     X(BAD_REPLIES, "gateway_bad_replies_total", "counter", "replies dropped because they could not be read")
 

@@ -24,12 +24,14 @@ enum login_slowdown {
 #define WORKER_SLOT_NONE 0xffffffffu /* this process is the master */
 
 struct gateway_options {
-    const char *listen;       /* "127.0.0.1:8080" */
-    unsigned workers;         /* 0: as many as cores */
-    unsigned auth;            /* enum auth_mode */
-    unsigned port_base;       /* engines listen on port_base + domain */
-    const char *mac_key;      /* path of the key file (proto/frame.h) */
-    const char *token_keys;   /* path of the public keys of tokens (proto/token_keys.h) */
+    const char *listen;     /* "127.0.0.1:8080" */
+    unsigned workers;       /* 0: as many as cores */
+    unsigned auth;          /* enum auth_mode */
+    unsigned port_base;     /* engines listen on port_base + domain */
+    const char *state_dir;  /* where the engines of this machine keep their files; NULL: they are elsewhere */
+    unsigned cache_size;    /* bytes of answers that a worker keeps; 0: none */
+    const char *mac_key;    /* path of the key file (proto/frame.h) */
+    const char *token_keys; /* path of the public keys of tokens (proto/token_keys.h) */
     const char *cors_origins; /* comma-separated origins that may read answers, "*": all; NULL or "": none */
     unsigned log_level;       /* enum log_level */
     bool access_log;          /* one line per request at info */

@@ -9,6 +9,7 @@
 #include "gateway/auth.h"
 #include "gateway/json_decode.h"
 #include "gateway/percent.h"
+#include "gateway/request_cache.h"
 #include "gateway/request_engine.h"
 #include "gateway/request_rates.h"
 #include "gateway/request_state.h"
@@ -55,6 +56,7 @@ static struct request *request_begin(struct requests *requests, struct http_exch
     request->flags = 0;
     request->unknown_count = 0;
     request->held_length = 0;
+    request->keep = false;
     request->engine = NULL;
     request->batch_size = 0;
     request->replayed = false;
@@ -173,8 +175,10 @@ static void request_serve(struct request *request, struct decode_input *input, c
     status = auth_actor(request->route, &request->identity, message, &request->actor);
     if (status != STATUS_OK)
         request_answer_status(request, status, NULL);
-    else if (request_admit_actor(request, message))
+    else if (request_admit_actor(request, message)) {
+        request_cache_begin(request, message);
         request_run_command(request, message, key);
+    }
 }
 
 static void request_check_post(struct request *request, struct decode_input *input)
@@ -229,6 +233,16 @@ static bool request_admit(struct request *request)
     return true;
 }
 
+static enum route_match request_match(struct request *request, const char *target, size_t path_length,
+                                      struct decode_input *input, struct text_param *params)
+{
+    struct arena *arena = request->requests->arena;
+    const char *path = arena_strndup(arena, target, path_length);
+    input->params = params;
+    return route_match(request->method, path, arena, &request->route, params, &input->param_count,
+                       request->allow, sizeof(request->allow));
+}
+
 static void on_request(void *arg, struct http_exchange *exchange)
 {
     struct requests *requests = arg;
@@ -236,11 +250,12 @@ static void on_request(void *arg, struct http_exchange *exchange)
     struct request *request = request_begin(requests, exchange);
     const char *target = http_exchange_target(exchange);
     size_t path_length = strcspn(target, "?");
-    const char *path = arena_strndup(requests->arena, target, path_length);
     struct text_param params[ROUTE_PARAMS_MAX + REQUEST_QUERY_MAX];
-    struct decode_input input = {.params = params};
-    enum route_match match = route_match(request->method, path, requests->arena, &request->route, params,
-                                         &input.param_count, request->allow, sizeof(request->allow));
+    struct decode_input input = {.schema = NULL};
+    enum route_match match = ROUTE_FOUND;
+    bool maybe_kept = (request->route = request_cached_route(request, target)) != NULL;
+    if (!maybe_kept)
+        match = request_match(request, target, path_length, &input, params);
     if (match != ROUTE_FOUND) {
         request_unmatched(request, match == ROUTE_NO_METHOD, target);
         return;
@@ -251,8 +266,10 @@ static void on_request(void *arg, struct http_exchange *exchange)
         request->route->local(request);
         return;
     }
-    if (!request_admit(request))
+    if (!request_admit(request) || (maybe_kept && request_answer_from_cache(request, target)))
         return;
+    if (maybe_kept)
+        ensure(request_match(request, target, path_length, &input, params) == ROUTE_FOUND);
     input.schema = schema_commands[request->route->command].request;
     input.check = request->route->check;
     if (strcmp(request->method, "POST") == 0)

@@ -8,9 +8,11 @@
 
 #include "common/attributes.h"
 #include "gateway/admission.h"
+#include "gateway/cache.h"
 #include "gateway/closed_sessions.h"
 #include "gateway/engine_board.h"
 #include "gateway/engine_client.h"
+#include "gateway/engine_pages.h"
 #include "gateway/http_server.h"
 #include "gateway/known_keys.h"
 #include "gateway/known_users.h"
@@ -37,6 +39,8 @@ struct request_services {
     struct signed_posts *signed_posts;
     struct token_checker *tokens;
     const struct closed_sessions *closed;
+    struct engine_pages *pages;
+    struct cache *cache;
     struct metrics *metrics;
     struct admission *admission;
     struct request_ids *ids;

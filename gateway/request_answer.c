@@ -9,6 +9,7 @@
 #include "gateway/access_log.h"
 #include "gateway/answer.h"
 #include "gateway/problem.h"
+#include "gateway/request_cache.h"
 #include "gateway/request_rates.h"
 #include "gateway/request_state.h"
 #include "gateway/shed.h"
@@ -16,6 +17,7 @@
 #define TYPE_JSON        "application/json"
 #define TYPE_PROBLEM     "application/problem+json"
 #define RETRY_AFTER_S    "1"
+#define ENGINE_CACHE     "cache" /* in the log, in the place of who was asked */
 #define ALLOW_EVERYWHERE "GET, HEAD, POST, OPTIONS"
 
 void request_make_id_text(struct requests *requests, char *out)
@@ -102,26 +104,54 @@ static void request_finish(struct request *request, struct http_answer *answer)
     request_release(request);
 }
 
-static bool request_is_read(const struct request *request)
+bool request_is_read(const struct request *request)
 {
     return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+/* The answer may be kept by clients, who ask for it again by its ETag. */
+static void add_validator(struct request *request, struct http_answer *answer, const char *etag)
+{
+    answer_add(answer, "Cache-Control", "no-cache");
+    answer_add(answer, "ETag", etag);
+    if (answer_etag_is_named(etag, http_exchange_header(request->exchange, "If-None-Match")))
+        answer->status = 304;
 }
 
 static void finish_with_body(struct request *request, struct http_answer *answer, const char *content_type)
 {
     struct requests *requests = request->requests;
+    size_t own_headers = answer->header_count;
     answer->body = requests->body.bytes;
     answer->body_length = requests->body.length;
     add_common(request, answer, NULL);
     if (answer->status == 200 && request_is_read(request)) {
-        answer_add(answer, "Cache-Control", "no-cache"); /* may be kept, and is asked for again by its ETag */
-        if (answer_add_etag(answer, requests->arena,
-                            http_exchange_header(request->exchange, "If-None-Match")))
-            answer->status = 304;
+        const char *etag = answer_etag(answer, requests->arena);
+        request_cache_keep(request, answer, own_headers, etag);
+        add_validator(request, answer, etag);
     }
     if (answer->status != 304)
         answer_add(answer, "Content-Type", content_type);
     request_finish(request, answer);
+}
+
+void request_answer_kept(struct request *request, const struct cached *kept)
+{
+    struct http_answer answer = {
+        .status = 200,
+        .body = kept->body,
+        .body_length = kept->body_length,
+        .body_done = cached_done,
+        .body_arg = (void *)(uintptr_t)kept,
+    };
+    request->engine = ENGINE_CACHE;
+    for (size_t i = 0; i < kept->header_count; i++)
+        answer_add(&answer, kept->headers[i].name, kept->headers[i].value);
+    add_common(request, &answer, NULL);
+    add_validator(request, &answer, kept->etag);
+    if (answer.status != 304)
+        answer_add(&answer, "Content-Type", TYPE_JSON);
+    request_finish(request, &answer);
 }
 
 /* `retry_after` NULL: the usual. */

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "gateway/compose.h"
+#include "gateway/request_cache.h"
 #include "gateway/request_signed.h"
 #include "gateway/request_step.h"
 #include "proto/schema_commands.h"
@@ -53,6 +54,7 @@ static void on_reply(void *arg, const struct engine_reply *reply)
     if (message == NULL)
         return;
     request->replayed = (reply->flags & REPLY_REPLAYED) != 0;
+    request_cache_learn(request, message);
     if (route->compose != NULL)
         compose_first(request, reply, message);
     else

@@ -123,6 +123,7 @@ void request_answer_posts(struct request *request, const struct schema_message *
     Pb__Post *const *posts = signed_post_list(schema, message, &one, &count);
     size_t author_count = signed_post_authors(posts, count, authors, LIMIT_PAGE);
     if (author_count > 0) {
+        request->keep = false; /* each read finds out anew what verifies, whoever wrote to the file */
         if (ask_for_authors(request, message, authors, author_count))
             return;
         judge_posts(request, posts, count, NULL);

@@ -52,6 +52,11 @@ struct request {
     uint8_t *held;
     size_t held_length, held_capacity;
 
+    /* The cache (request_cache.h). */
+    bool keep; /* the answer may be given again as long as `basis` holds */
+    struct basis basis;
+    uint32_t basis_keys[BASIS_KEYS_MAX];
+
     /* For the answer and the log. */
     const char *engine; /* asked first; NULL: none */
     unsigned batch_size;
@@ -79,6 +84,8 @@ void request_answer_message(struct request *request, const struct schema_message
                             const ProtobufCMessage *message);
 /* The body is requests->body. */
 void request_answer_body(struct request *request, unsigned http_status, const char *content_type);
+/* One that is kept, and held for this request. */
+void request_answer_kept(struct request *request, const struct cached *kept);
 /* A problem where the status is one; `errors` may be NULL. */
 void request_answer_status(struct request *request, enum status status, const struct field_errors *errors);
 /* OPTIONS of a path with these methods. */
@@ -87,6 +94,9 @@ void request_answer_options(struct request *request, const char *allow);
 /* The answer to what never became a request (struct http_hooks). */
 void requests_refused(struct requests *requests, const struct sockaddr *peer, enum status status,
                       const char *detail, struct http_answer *answer);
+
+/* GET or HEAD. */
+bool request_is_read(const struct request *request) MUST_USE;
 
 /* After the answer, or when nobody waits for it any more. */
 void request_release(struct request *request);

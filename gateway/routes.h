@@ -44,7 +44,8 @@ enum route_rate {
 struct request; /* gateway/request.h */
 typedef void (*local_fn)(struct request *request);
 
-struct compose; /* gateway/compose.h: the second step of a composed answer */
+struct cache_rule; /* gateway/cache_rules.h */
+struct compose;    /* gateway/compose.h: the second step of a composed answer */
 
 #define ROUTE_USERS_MAX 2
 
@@ -64,6 +65,7 @@ struct route {
     void (*check)(const ProtobufCMessage *message,
                   struct field_errors *errors); /* rules over several fields (json_decode.h); NULL: none */
     const struct compose *compose;              /* NULL: the reply is the answer */
+    const struct cache_rule *cache;             /* what the answer rests on; NULL: it is never given again */
     const char *summary;
 };
 

@@ -19,7 +19,9 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/sandbox.h"
+#include "gateway/cache.h"
 #include "gateway/engine_links.h"
+#include "gateway/engine_pages.h"
 #include "gateway/http_server.h"
 #include "gateway/request.h"
 
@@ -39,6 +41,8 @@ struct worker {
     struct signed_posts *signed_posts;
     struct closed_sessions *closed;
     struct token_checker *tokens;
+    struct engine_pages *pages;
+    struct cache *cache;
     struct engine_links *links;
     struct requests *requests;
     struct http_server *http;
@@ -149,6 +153,8 @@ static struct request_services services_of(struct worker *worker)
         .signed_posts = worker->signed_posts,
         .tokens = worker->tokens,
         .closed = worker->closed,
+        .pages = worker->pages,
+        .cache = worker->cache,
         .metrics = worker->metrics,
         .admission = worker->admission,
         .ids = &worker->ids,
@@ -179,8 +185,10 @@ static void worker_open(struct worker *worker)
     worker->signed_posts = signed_posts_new();
     worker->closed = closed_sessions_open((int)options->closed_fd);
     worker->tokens = token_checker_new(options->token_keys);
-    worker->links =
-        engine_links_open(options->port_base, &worker->key, &worker->ids, worker->metrics, worker->closed);
+    worker->pages = engine_pages_open(options->state_dir);
+    worker->cache = cache_new(options->cache_size, worker->pages, worker->metrics);
+    worker->links = engine_links_open(options->port_base, &worker->key, &worker->ids, worker->metrics,
+                                      worker->closed, worker->pages);
     struct request_services services = services_of(worker);
     worker->requests = requests_new(&services);
     requests_hooks(worker->requests, &hooks);
@@ -202,6 +210,8 @@ static void worker_close(struct worker *worker)
     http_server_free(worker->http);
     engine_links_close(worker->links);
     requests_free(worker->requests);
+    cache_free(worker->cache);
+    engine_pages_close(worker->pages);
     known_users_free(worker->users);
     rates_close(worker->rates);
     admission_free(worker->admission);
@@ -264,6 +274,7 @@ static void worker_run(struct worker *worker)
             fatal_exit(EXIT_OS, "the event loop failed: %s", strerror(errno));
         FAULT_LOOK();
         now_ms = clock_monotonic_ms();
+        engine_pages_turn(worker->pages, now_ms);
         requests_turn(worker->requests, now_ms);
         if (engine_links_stuck(worker->links, now_ms))
             fatal_exit(EXIT_SOFTWARE,

@@ -136,6 +136,8 @@ static struct child *add_gateway(struct supervisor *supervisor, const struct lau
     add_number(&arguments, "--workers", options->workers);
     add_flag(&arguments, "--auth", launcher_auth_modes[options->auth]);
     add_number(&arguments, "--port-base", options->port_base);
+    add_flag(&arguments, "--state-dir", options->state_dir);
+    add_number(&arguments, "--cache-size", options->cache_size);
     add_flag(&arguments, "--mac-key", arguments.mac_key);
     add_flag(&arguments, "--token-keys", token_keys);
     add_flag(&arguments, "--log-level", launcher_log_levels[options->log_level]);

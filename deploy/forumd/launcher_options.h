@@ -17,6 +17,7 @@ struct launcher_options {
     unsigned port_base;
     unsigned hang_timeout_ms;
     unsigned deadline_ms;
+    unsigned cache_size; /* bytes, of each worker; 0: nothing is kept */
     unsigned shards;
     /* For the gateway alone, which reads them: NULL is its default. */
     const char *limit_register, *limit_login, *limit_write, *limit_read;

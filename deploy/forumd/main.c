@@ -76,6 +76,8 @@ static void parse(struct launcher_options *options, int argc, char **argv)
          "where they say it: x-forwarded-for or forwarded"},
         {"password-processes", OPTION_UINT, &options->password_processes, 1, LIMIT_PASSWORD_PROCESSES, NULL,
          "N", "how many passwords are worked on at once, 64 MiB each"},
+        {"cache-size", OPTION_UINT, &options->cache_size, 0, LIMIT_CACHE_MAX_BYTES, NULL, "BYTES",
+         "of answers that each gateway worker keeps to give again while nothing changed; 0: none"},
         {"shards", OPTION_UINT, &options->shards, 1, 1024, NULL, "N",
          "shards per domain (1; more are refused for now)"},
     };
@@ -171,6 +173,7 @@ int main(int argc, char **argv, char **environment)
         .port_base = DOMAIN_PORT_BASE_DEFAULT,
         .hang_timeout_ms = 2000,
         .deadline_ms = LIMIT_DEADLINE_MS,
+        .cache_size = LIMIT_CACHE_BYTES,
         .shards = 1,
         .password_processes = 2,
     };

@@ -77,6 +77,9 @@ enum status feed_get(struct context *context, const ProtobufCMessage *message, P
     struct ranks_page ranked;
     if (!ranks_page(feed->ranks, &query, arena, &ranked))
         return STATUS_INVALID_CURSOR;
-    *reply = &page_of(&ranked, stale, arena)->base;
+    Pb__FeedPage *page = page_of(&ranked, stale, arena);
+    page->n_subreddit_ids = query.subreddit_count;
+    page->subreddit_ids = arena_copy(arena, query.subreddits, query.subreddit_count * sizeof(uint64_t));
+    *reply = &page->base;
     return STATUS_OK;
 }
