@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/fatal.h"
 #include "common/limits.h"
+#include "common/nng_time.h"
 #include "common/transport.h"
 
 enum {
@@ -338,6 +339,7 @@ struct caller *caller_open(struct caller_hub *hub, const char *url)
     caller->hub = hub;
     LIST_INIT(&caller->calls);
     transport_signals_block(&signals);
+    nng_time_start();
     int error = nng_req0_open(&caller->socket);
     transport_signals_restore(&signals);
     if (error == 0)

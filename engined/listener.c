@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/fatal.h"
 #include "common/limits.h"
+#include "common/nng_time.h"
 #include "common/transport.h"
 
 enum {
@@ -158,6 +159,7 @@ struct listener *listener_open(const char *url)
                    nng_version());
     listener_init_handover(listener);
     transport_signals_block(&signals);
+    nng_time_start();
     int error = nng_rep0_open(&listener->socket);
     transport_signals_restore(&signals);
     if (error == 0)

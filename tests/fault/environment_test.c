@@ -1,5 +1,4 @@
-/* What else may go wrong around the processes: descriptors that run out, clocks that step, strangers on the
- * ports. */
+/* What else may go wrong around the processes: descriptors that run out, strangers on the ports. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,7 +9,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/fault/counters.h"
@@ -180,125 +178,6 @@ Test(descriptors, too_few_for_an_engine_to_open_its_file_are_named_as_the_reason
     cr_assert(strstr(result.output, "posts.db") || strstr(result.output, "open files"), "%s", result.output);
     cr_assert(!strstr(result.output, "broken invariant"), "%s", result.output);
     printf("fault: descriptors: an engine with 7 says: %s", result.output);
-}
-
-/* --- clocks --- */
-
-#define HOUR_MS 3600000ll
-
-static void set_clock(const char *file, const char *offset)
-{
-    const char *fresh = keep_format("%s.new", file);
-    FILE *out = fopen(fresh, "we");
-    cr_assert(out && fprintf(out, "%s\n", offset) > 0 && fclose(out) == 0 && rename(fresh, file) == 0);
-}
-
-static const char *faketime(void)
-{
-    const char *const argv[] = {"/bin/sh", "-c",
-                                "ls /usr/lib/*/faketime/libfaketimeMT.so.1 | head -n 1 | tr -d '\\n'", NULL};
-    return program_run(argv, NULL, NULL, SETTLED_MS).output;
-}
-
-static int64_t now_wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static struct reply *keyed_post(struct forum *forum, const char *key, const char *title)
-{
-    return forum_request(forum, "POST", "/api/posts/create", keep_format("Idempotency-Key: %s\r\n", key),
-                         json_body("{'subreddit_id':'sub_1','author_id':'user_1','title':'%s'}", title));
-}
-
-struct posted {
-    struct forum *forum;
-    int64_t at_least_ms, last_ms;
-};
-
-/* Makes a post; true once the engine's clock shows the step. */
-static bool posts_at(void *arg)
-{
-    struct posted *posted = arg;
-    struct reply *post = keyed_post(posted->forum, make_name("k"), "T");
-    CHECK_CREATED(post);
-    int64_t at_ms = json_number(post, "created_at");
-    cr_assert_geq(at_ms, posted->last_ms, "time went back by %lld ms", (long long)(posted->last_ms - at_ms));
-    posted->last_ms = at_ms;
-    return at_ms >= posted->at_least_ms;
-}
-
-/* All sorts list all posts, the newest first where that is asked for. */
-static void check_rankings(struct forum *forum, size_t posts)
-{
-    static const char *const sorts[] = {"hot", "new", "top", "controversial", "rising", "best"};
-    for (size_t i = 0; i < ARRAY_LEN(sorts); i++) {
-        struct reply *list = forum_get(forum, "/api/subreddits/sub_1/posts?sort=%s&limit=100", sorts[i]);
-        CHECK_OK(list);
-        if (strcmp(sorts[i], "rising") != 0) /* of the last 12 hours alone */
-            cr_assert_eq(json_count(list, ""), posts, "%s: %s", sorts[i], http_describe(list));
-    }
-    struct reply *fresh = forum_get(forum, "/api/subreddits/sub_1/posts?sort=new&limit=100");
-    for (size_t i = 1; i < posts; i++)
-        cr_assert_geq(json_number(fresh, keep_format("%zu.created_at", i - 1)),
-                      json_number(fresh, keep_format("%zu.created_at", i)));
-}
-
-static size_t post_count(struct forum *forum)
-{
-    return json_count(forum_get(forum, "/api/subreddits/sub_1/posts?sort=new&limit=100"), "");
-}
-
-/* Not after a step back: what needs a new connection between processes, or a time limit of NNG. NNG 1.5.2
- * times by the wall clock (its posix_config.h), so that these may come late by as much as the clock was set
- * back. */
-Test(clocks, that_step_back_and_far_forward_stop_nothing_and_never_show)
-{
-    const char *file = keep_format("%s/clock", forum_run_directory());
-    set_clock(file, "+0");
-    const char *const env[] = {keep_format("LD_PRELOAD=%s", faketime()),
-                               keep_format("FAKETIME_TIMESTAMP_FILE=%s", file),
-                               "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1", NULL};
-    struct forum *forum = forum_start(&(struct forum_spec){.flags = quiet, .env = env});
-    make_subreddit(forum, make_user(forum));
-    const char *first = json_text(keyed_post(forum, "before", "Before"), "post_id");
-    int64_t start_ms = json_number(forum_get(forum, "/api/posts/post_1"), "created_at");
-    cr_assert(llabs(start_ms - now_wall_ms()) < HOUR_MS / 2);
-
-    set_clock(file, "-1h");
-    struct posted posted = {.forum = forum, .last_ms = start_ms};
-    uint64_t begin_ms = wait_now_ms();
-    for (int i = 0; i < 20; i++)
-        (void)!posts_at(&posted);
-    cr_assert_lt(posted.last_ms, start_ms + HOUR_MS / 2);
-    struct reply *again = keyed_post(forum, "before", "Before");
-    CHECK_CREATED(again);
-    CHECK_TEXT(again, "post_id", first);
-    cr_assert_str_eq(http_header(again, "Idempotent-Replayed"), "true");
-    CHECK_NOTHING_WRONG(counters_differences(forum));
-    check_rankings(forum, post_count(forum));
-
-    set_clock(file, "+23h");
-    posted.at_least_ms = start_ms + 22 * HOUR_MS;
-    cr_assert(wait_until(posts_at, &posted, SETTLED_MS), "the step never came");
-    CHECK_PROBLEM(keyed_post(forum, "before", "Another"), 422, "idempotency_key_reused");
-    set_clock(file, "+2d");
-    posted.at_least_ms = start_ms + 47 * HOUR_MS;
-    cr_assert(wait_until(posts_at, &posted, SETTLED_MS), "the step never came");
-    CHECK_NOTHING_WRONG(counters_differences(forum));
-    check_rankings(forum, post_count(forum));
-    set_clock(file, "+0");
-    posted.at_least_ms = 0;
-    (void)!posts_at(&posted);
-    check_rankings(forum, post_count(forum));
-    printf("fault: clocks: an hour back, two days forward and back again while serving %zu posts in %llu ms; "
-           "time "
-           "never went "
-           "back\n",
-           post_count(forum), (unsigned long long)(wait_now_ms() - begin_ms));
-    cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
 /* --- strangers --- */

@@ -289,8 +289,8 @@ void forum_kill_and_wait_for_another(struct forum *forum, const char *role)
 
 const char *forum_trouble(const struct forum *forum)
 {
-    static const char *const signs[] = {"AddressSanitizer", "LeakSanitizer",
-                                        "runtime error:", "broken invariant", "out of memory"};
+    static const char *const signs[] = {"AddressSanitizer", "LeakSanitizer", "runtime error:",
+                                        "broken invariant", "out of memory", "NNG times by the wall clock"};
     const char *text = forum_log(forum);
     for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
         const char *found = strstr(text, signs[i]);

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
+#include <nng/supplemental/util/platform.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/caller.h"
@@ -877,6 +879,28 @@ Test(transport, dialling_nonsense_is_refused, .exit_code = EXIT_USAGE)
     struct caller_hub *hub = caller_hub_new();
 
     cr_assert(caller_open(hub, "nonsense") == NULL);
+}
+
+/* That a process whose NNG does not says so: tests/fault/clock_test.c. */
+Test(transport, nng_times_by_the_clock_that_never_steps_and_the_process_by_both)
+{
+    struct bench bench = bench_open_without_server();
+    uint64_t before_ms = clock_monotonic_ms();
+    nng_time now_ms = nng_clock();
+    nng_mtx *mutex;
+    nng_cv *cond;
+    struct timespec wall;
+
+    cr_expect(before_ms <= now_ms && now_ms <= clock_monotonic_ms());
+    cr_assert(nng_mtx_alloc(&mutex) == 0 && nng_cv_alloc(&cond, mutex) == 0);
+    nng_mtx_lock(mutex);
+    cr_expect(nng_cv_until(cond, now_ms + RELEASE_AGAIN_MS) == NNG_ETIMEDOUT);
+    cr_expect(clock_monotonic_ms() >= now_ms + RELEASE_AGAIN_MS);
+    nng_mtx_unlock(mutex);
+    nng_cv_free(cond);
+    nng_mtx_free(mutex);
+    cr_expect(clock_gettime(CLOCK_REALTIME, &wall) == 0 && wall.tv_sec > 1700000000);
+    bench_close(&bench);
 }
 
 Test(transport, only_schemes_with_the_known_fault_are_refused_and_only_before_1_6)
