@@ -64,7 +64,7 @@ static bool answered_before(struct engine *engine, const struct request_frame *f
                             struct decision *decision)
 {
     bool client = (frame->flags & REQUEST_CLIENT_KEY) != 0;
-    switch (requests_find(engine->requests, &frame->id, print, engine->wall_ms, engine->arena,
+    switch (requests_find(engine->requests, &frame->id, print, engine->steady_ms, engine->arena,
                           &decision->payload, &decision->length)) {
     case REQUEST_KNOWN:
         decision->status = STATUS_OK;
@@ -92,7 +92,7 @@ static void remember(struct engine *engine, const struct request_frame *frame, u
         return; /* nothing happened: deciding it again does no harm */
     uint64_t left_ms = frame->deadline_ms - engine->now.monotonic_ms;
     uint64_t keep_ms = client ? LIMIT_CLIENT_KEY_MS : left_ms + LIMIT_REQUEST_ID_GRACE_MS;
-    requests_remember(engine->requests, &frame->id, client, print, engine->wall_ms + keep_ms,
+    requests_remember(engine->requests, &frame->id, client, print, engine->steady_ms + keep_ms,
                       decision->payload, decision->length);
 }
 

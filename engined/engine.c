@@ -282,6 +282,14 @@ static void raise_versions(struct engine *engine)
         versions_raise(engine->versions);
 }
 
+/* Until then a worker may try again what was with the process before this one. By the wall clock it could
+ * have expired in between. */
+static bool predecessor_is_forgotten(const struct engine *engine)
+{
+    return engine->now.monotonic_ms - engine->options.start_ms >=
+           LIMIT_DEADLINE_MS + LIMIT_REQUEST_ID_GRACE_MS;
+}
+
 /* One try at the turn. False: the storage failed before COMMIT and all is rolled back. */
 static bool try_turn(struct engine *engine, bool refuse_writes)
 {
@@ -301,7 +309,8 @@ static bool try_turn(struct engine *engine, bool refuse_writes)
     }
     if (!store_failed(engine->store) && engine->stats.writes > writes) {
         uint64_t rows = 2 * (engine->stats.writes - writes);
-        requests_prune(engine->requests, engine->wall_ms, rows > LIMIT_PRUNE_ROWS ? rows : LIMIT_PRUNE_ROWS);
+        requests_prune(engine->requests, engine->steady_ms, rows > LIMIT_PRUNE_ROWS ? rows : LIMIT_PRUNE_ROWS,
+                       predecessor_is_forgotten(engine));
     }
     bool dirty = store_dirty(engine->store);
     if (!store_failed(engine->store) && store_commit(engine->store)) {
@@ -573,12 +582,23 @@ static void probe_storage(struct engine *engine)
         log_notice("storage can be written again");
 }
 
+/* What is kept for a time must not be forgotten at once when the wall clock steps forward; so that is timed
+ * by steady_ms. */
+static void set_time(struct engine *engine, struct engine_time now)
+{
+    if (now.wall_ms > engine->wall_ms)
+        engine->wall_ms = now.wall_ms;
+    if (engine->steady_ms == 0)
+        engine->steady_ms = engine->wall_ms;
+    else
+        engine->steady_ms += now.monotonic_ms - engine->now.monotonic_ms;
+    engine->now = now;
+}
+
 void engine_turn(struct engine *engine, struct engine_time now)
 {
     FAULT_LOOK();
-    engine->now = now;
-    if (now.wall_ms > engine->wall_ms)
-        engine->wall_ms = now.wall_ms;
+    set_time(engine, now);
     probe_storage(engine);
     take_answers(engine);
     pick_ready(engine);

@@ -87,6 +87,7 @@ struct engine {
 
     struct engine_time now;
     uint64_t wall_ms;   /* of the turn; never goes back */
+    uint64_t steady_ms; /* of the turn: wall_ms of the first one, and what has passed since */
     bool refuse_writes; /* second try of a turn, or storage known to be unwritable */
     uint64_t next_probe_ms;
     uint64_t next_look_ms; /* for what another process changed */

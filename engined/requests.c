@@ -23,8 +23,8 @@ struct requests *requests_open(struct store *store)
 {
     struct requests *requests = xcalloc(1, sizeof(*requests));
     requests->store = store;
-    requests->find =
-        store_prepare(store, "SELECT fingerprint, reply FROM requests WHERE id = ?1 AND expires_ms >= ?2");
+    requests->find = store_prepare(store, "SELECT fingerprint, reply FROM requests WHERE id = ?1 AND "
+                                          "(client = 0 OR expires_ms >= ?2)");
     requests->remember = store_prepare(store, "INSERT OR REPLACE INTO requests (id, client, fingerprint, "
                                               "expires_ms, reply) VALUES (?1, ?2, ?3, ?4, ?5)");
     requests->prune = store_prepare(
@@ -76,9 +76,9 @@ void requests_remember(struct requests *requests, const struct request_id *id, b
     requests->client_keys += client;
 }
 
-void requests_prune(struct requests *requests, uint64_t now_ms, uint64_t rows)
+void requests_prune(struct requests *requests, uint64_t now_ms, uint64_t rows, bool workers_too)
 {
-    for (uint64_t client = 0; client <= 1; client++) {
+    for (uint64_t client = workers_too ? 0 : 1; client <= 1; client++) {
         query_bind(requests->prune, "uuu", client, now_ms, rows);
         query_run(requests->prune);
         if (client == 1 && !store_failed(requests->store)) {

@@ -167,6 +167,9 @@ Test(clocks, that_step_back_and_far_forward_stop_nothing_and_never_show)
     set_faketime(file, "+2d");
     posted.at_least_ms = start_ms + 47 * HOUR_MS;
     cr_assert(wait_until(posts_at, &posted, SETTLED_MS), "the step never came");
+    again = keyed_post(forum, "before", "Before"); /* its day has not passed, the clock was set */
+    CHECK_CREATED(again);
+    cr_assert_str_eq(http_header(again, "Idempotent-Replayed"), "true");
     CHECK_NOTHING_WRONG(counters_differences(forum));
     check_rankings(forum, post_count(forum));
     set_faketime(file, "+0");

@@ -103,6 +103,36 @@ Test(engine, forgets_a_key_after_its_day)
     cr_assert_neq(first, second);
 }
 
+Test(engine, knows_a_key_for_its_day_though_the_wall_clock_steps_beyond)
+{
+    uint64_t first = 0, again = 0;
+    bool replayed;
+    cr_assert_eq(create("daily", "key-4", &first, &replayed), STATUS_OK);
+    harness_step_wall_ms(h, 2 * LIMIT_CLIENT_KEY_MS);
+    cr_assert_eq(create("other", NULL, NULL, NULL), STATUS_OK); /* whoever writes prunes */
+    cr_assert_eq(create("daily", "key-4", &again, &replayed), STATUS_OK);
+    cr_assert(replayed);
+    cr_assert_eq(again, first);
+    harness_advance_ms(h, LIMIT_CLIENT_KEY_MS + 1);
+    cr_assert_eq(create("daily", "key-4", &again, &replayed), STATUS_OK);
+    cr_assert_not(replayed);
+}
+
+/* The wall clock steps, the engine dies, and the worker tries again what was with it. */
+Test(engine, keeps_answers_for_workers_that_try_again_over_a_step_and_a_restart)
+{
+    cr_assert_eq(create("first", NULL, NULL, NULL), STATUS_OK);
+    harness_step_wall_ms(h, 2 * (LIMIT_DEADLINE_MS + LIMIT_REQUEST_ID_GRACE_MS));
+    harness_restart(h);
+    cr_assert_eq(create("second", NULL, NULL, NULL), STATUS_OK);
+    harness_advance_ms(h, LIMIT_DEADLINE_MS);
+    cr_assert_eq(create("third", NULL, NULL, NULL), STATUS_OK);
+    cr_assert_eq(harness_rows(h, "requests"), 3, "what a worker may still try again is forgotten");
+    harness_advance_ms(h, LIMIT_DEADLINE_MS + LIMIT_REQUEST_ID_GRACE_MS + 1);
+    cr_assert_eq(create("fourth", NULL, NULL, NULL), STATUS_OK);
+    cr_assert_eq(harness_rows(h, "requests"), 1);
+}
+
 Test(engine, answers_an_expired_frame_without_running_it)
 {
     cr_assert_eq(create("in time", NULL, NULL, NULL), STATUS_OK);

@@ -80,18 +80,31 @@ static uint64_t rows(void)
 static void prune(void)
 {
     cr_assert(store_begin(store));
-    requests_prune(requests, NOW_MS, STEP);
+    requests_prune(requests, NOW_MS, STEP, true);
     cr_assert(store_commit(store));
 }
 
-Test(requests, are_known_until_they_expire)
+Test(requests, of_clients_are_known_until_they_expire)
 {
-    remember(1, 1, false, NOW_MS);
-    remember(2, 1, false, NOW_MS - 1);
+    remember(1, 1, true, NOW_MS);
+    remember(2, 1, true, NOW_MS - 1);
     cr_assert_eq(find(1, 1), REQUEST_KNOWN);
     cr_assert_eq(find(1, 7), REQUEST_MISMATCH);
     cr_assert_eq(find(2, 2), REQUEST_NEW, "whether it was pruned yet or not");
     cr_assert_eq(find(3, 3), REQUEST_NEW);
+}
+
+Test(requests, of_workers_are_known_until_they_are_pruned)
+{
+    remember(1, 1, false, NOW_MS - 1);
+    cr_assert_eq(find(1, 1), REQUEST_KNOWN);
+    cr_assert_eq(find(1, 7), REQUEST_MISMATCH);
+    cr_assert(store_begin(store));
+    requests_prune(requests, NOW_MS, STEP, false);
+    cr_assert(store_commit(store));
+    cr_assert_eq(find(1, 1), REQUEST_KNOWN);
+    prune();
+    cr_assert_eq(find(1, 1), REQUEST_NEW);
 }
 
 Test(requests, are_pruned_in_small_steps_the_oldest_first_and_only_when_expired)
@@ -121,7 +134,7 @@ Test(requests, come_back_when_their_pruning_is_rolled_back)
 {
     remember(1, STEP, true, NOW_MS - 1);
     cr_assert(store_begin(store));
-    requests_prune(requests, NOW_MS, STEP);
+    requests_prune(requests, NOW_MS, STEP, true);
     store_rollback(store);
     requests_rolled_back(requests);
     cr_assert_eq(rows(), STEP);
