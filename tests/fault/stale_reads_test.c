@@ -185,15 +185,21 @@ static bool never(void *arg)
     return false;
 }
 
+static uint64_t hunt_s(void)
+{
+    const char *given = getenv("FORUMD_STALE_S");
+    return given ? strtoull(given, NULL, 10) : HUNT_S;
+}
+
 Test(stale_reads, are_none_whatever_dies_between_commit_and_raising)
 {
-    const char *given = getenv("FORUMD_FAULT_SEED"), *seconds = getenv("FORUMD_STALE_S");
+    const char *given = getenv("FORUMD_FAULT_SEED");
     uint64_t seed = given ? strtoull(given, NULL, 10) : wait_now_ms(), random = seed;
-    uint64_t hunt_s = seconds ? strtoull(seconds, NULL, 10) : HUNT_S;
     printf("fault: stale reads: FORUMD_FAULT_SEED=%" PRIu64 "\n", seed);
     faults_open();
     struct hunt *hunt = hunt_begin(NULL, seed);
-    for (uint64_t end_ms = wait_now_ms() + hunt_s * 1000; wait_now_ms() < end_ms && stale_reads(hunt) == 0;) {
+    for (uint64_t end_ms = wait_now_ms() + hunt_s() * 1000;
+         wait_now_ms() < end_ms && stale_reads(hunt) == 0;) {
         kill_one(hunt, next_random(&random));
         (void)wait_until(never, NULL, KILL_GAP_MS);
     }
@@ -223,5 +229,5 @@ Test(stale_reads, would_be_found)
 
 int main(int argc, char **argv)
 {
-    return forum_main(argc, argv, &(struct forum_plan){.timeout_s = 120});
+    return forum_main(argc, argv, &(struct forum_plan){.timeout_s = (double)hunt_s() + 110});
 }
