@@ -270,6 +270,7 @@ static void own_ping(struct engine *engine, struct message *message, const struc
     SET(events_followed, followers_folded(engine->followers));
     SET(storage_ok, !store_unwritable(engine->store));
     SET(lag_events, followers_lag(engine->followers));
+    SET(synchronous, store_synchronous(engine->store));
 #undef SET
     decision->status = STATUS_OK;
     pack_reply(engine, &status.base, decision);

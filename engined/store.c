@@ -358,6 +358,18 @@ bool store_failed(const struct store *store)
     return store->failed;
 }
 
+/* Prepared each time: SQLite takes the value when it compiles the question. */
+unsigned store_synchronous(struct store *store)
+{
+    sqlite3_stmt *statement = NULL;
+    unsigned level = 0;
+    if (sqlite3_prepare_v2(store->db, "PRAGMA synchronous", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        level = (unsigned)sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return level;
+}
+
 bool store_unwritable(const struct store *store)
 {
     return store->unwritable;

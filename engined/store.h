@@ -45,6 +45,8 @@ bool store_dirty(const struct store *store);
 /* True when the last failure was of the storage and no probe write has succeeded since: writes are refused
  * meanwhile. */
 bool store_unwritable(const struct store *store);
+/* SQLite's answer to PRAGMA synchronous on the connection that commits: 0 off, 1 normal, 2 full. */
+unsigned store_synchronous(struct store *store) MUST_USE;
 /* Tries a write in a transaction of its own; to be called once a second while unwritable. */
 bool store_probe(struct store *store);
 

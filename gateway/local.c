@@ -127,7 +127,8 @@ static uint64_t unsigned_at(const Pb__EngineStatus *status, size_t offset, size_
     X(expired, "expired_total", "counter", 1, "frames that came too late")                                   \
     X(bad_batches, "bad_batches_total", "counter", 1, "batches dropped")                                     \
     X(events_followed, "events_followed_total", "counter", 1, "events of other engines applied")             \
-    X(lag_events, "lag_events", "gauge", 1, "events of other engines not yet applied")
+    X(lag_events, "lag_events", "gauge", 1, "events of other engines not yet applied")                       \
+    X(synchronous, "synchronous", "gauge", 1, "what SQLite says of its connection: 1 normal, 2 full")
 
 static const struct engine_metric {
     const char *name, *type, *help;

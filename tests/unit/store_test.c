@@ -98,6 +98,18 @@ Test(store, refuses_a_file_of_a_newer_version, .exit_code = EXIT_DATA)
     store_migrate(store, newer, 1, NULL, NULL);
 }
 
+Test(store, says_how_its_connection_syncs_also_after_that_changed)
+{
+    struct store *store = store_open(dir, "t", STORE_SYNC_FULL);
+    cr_assert_eq(store_synchronous(store), 2);
+    query_run(store_prepare(store, "PRAGMA synchronous=NORMAL"));
+    cr_assert_eq(store_synchronous(store), 1);
+    store_close(store);
+    store = store_open(dir, "t", STORE_SYNC_NORMAL);
+    cr_assert_eq(store_synchronous(store), 1);
+    store_close(store);
+}
+
 Test(store, forgets_what_was_rolled_back_and_keeps_what_was_committed)
 {
     struct store *store = open_store();
