@@ -69,10 +69,19 @@ struct harness {
     int collect_token, batch_token;
     uint64_t deadline_ms;
     unsigned dropped;
+    /* While harness_run_many is under way: what its answers said. */
+    bool counting;
+    size_t fine, deferred;
+    struct batch many;
 };
 
 static void take_reply(struct harness *h, const struct reply_frame *frame)
 {
+    if (h->counting) {
+        h->fine += frame->status == STATUS_OK;
+        h->deferred += frame->status == STATUS_DEFERRED;
+        return;
+    }
     if (memcmp(frame->id.bytes, h->waiting.bytes, REQUEST_ID_BYTES) != 0)
         return;
     h->answered = true;
@@ -176,6 +185,7 @@ void harness_close(struct harness *h)
     engine_close(h->engine);
     (void)!nftw(h->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     arena_free(h->arena);
+    batch_dispose(&h->many);
     free(h->sources);
     free(h);
 }
@@ -384,6 +394,14 @@ static void send_frame(struct harness *h, void *token, const struct request_fram
     ensure(engine_receive(h->engine, token, kept, batch.length) == 1);
 }
 
+static void collect(struct harness *h)
+{
+    struct request_frame frame = {.command = COMMAND_ID_engine_collect,
+                                  .deadline_ms = h->now.monotonic_ms + LIMIT_COLLECT_HOLD_MS};
+    send_frame(h, &h->collect_token, &frame, h->next_id);
+    settle(h);
+}
+
 static enum status run(struct harness *h, const struct request_frame *frame, ProtobufCMessage **reply,
                        bool *replayed)
 {
@@ -394,12 +412,8 @@ static enum status run(struct harness *h, const struct request_frame *frame, Pro
     send_frame(h, &h->batch_token, frame, h->next_id);
     settle(h);
     ensure(h->answered);
-    if (h->status == STATUS_DEFERRED) {
-        struct request_frame collect = {.command = COMMAND_ID_engine_collect,
-                                        .deadline_ms = h->now.monotonic_ms + LIMIT_COLLECT_HOLD_MS};
-        send_frame(h, &h->collect_token, &collect, h->next_id);
-        settle(h);
-    }
+    if (h->status == STATUS_DEFERRED)
+        collect(h);
     if (reply != NULL)
         *reply = h->status == STATUS_OK ? h->reply : NULL;
     if (replayed != NULL)
@@ -427,6 +441,30 @@ enum status harness_run(struct harness *h, uint64_t actor, const char *actor_nam
 {
     struct request_frame frame = make_frame(h, actor, actor_name, command, request);
     return run(h, &frame, reply, NULL);
+}
+
+size_t harness_run_many(struct harness *h, uint64_t actor, const char *actor_name, uint16_t command,
+                        const ProtobufCMessage *const *requests, size_t count)
+{
+    struct request_frame frame = {
+        .command = command, .actor = actor, .deadline_ms = h->now.monotonic_ms + h->deadline_ms};
+    snprintf(frame.actor_name, sizeof(frame.actor_name), "%s", actor_name);
+    batch_begin(&h->many, BATCH_REQUEST, SENDER, h->next_id);
+    for (size_t i = 0; i < count; i++) {
+        h->next_id++;
+        memcpy(frame.id.bytes, &h->next_id, sizeof(h->next_id));
+        frame.length = (uint32_t)protobuf_c_message_get_packed_size(requests[i]);
+        protobuf_c_message_pack(requests[i], batch_add_request(&h->many, &frame));
+    }
+    batch_seal(&h->many, &h->key);
+    h->counting = true;
+    h->fine = h->deferred = 0;
+    ensure(engine_receive(h->engine, &h->batch_token, h->many.bytes, h->many.length) == count);
+    settle(h);
+    if (h->deferred > 0)
+        collect(h);
+    h->counting = false;
+    return h->fine;
 }
 
 enum status harness_run_keyed(struct harness *h, uint64_t actor, const char *actor_name, uint16_t command,

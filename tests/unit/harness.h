@@ -34,6 +34,12 @@ enum status harness_run_keyed(struct harness *harness, uint64_t actor, const cha
                               uint16_t command, const ProtobufCMessage *request, const char *key,
                               ProtobufCMessage **reply, bool *replayed);
 
+/* The same command `count` times (LIMIT_BATCH_FRAMES at most), each with its own message, in one batch:
+ * decided and committed in one turn, driven on where it defers. Answers are only counted: returns how many
+ * were STATUS_OK. For measuring: nothing is kept until close. */
+size_t harness_run_many(struct harness *harness, uint64_t actor, const char *actor_name, uint16_t command,
+                        const ProtobufCMessage *const *requests, size_t count);
+
 /* From now on the owner of the domain's look-up knows this id (and name). Others are missing. */
 void harness_know(struct harness *harness, unsigned lookup, uint64_t id, const char *name);
 /* An event appears in the log of another engine (seq counts up by itself) and is pulled and folded before
