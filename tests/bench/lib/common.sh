@@ -23,7 +23,7 @@ free_port() {
         next_port=$((next_port + count + 1))
         ((next_port < 28000)) || next_port=18000
         for ((i = 0; i < count; i++)); do
-            [[ -z $(ss -ltnH "sport = :$((next_port + i))") ]] || continue 2
+            ! (: <>"/dev/tcp/127.0.0.1/$((next_port + i))") 2>/dev/null || continue 2
         done
         port=$next_port
         return

@@ -2,8 +2,8 @@
 
 # tree PID...: these and all their descendants
 tree() {
-    ps -e -o pid=,ppid= | awk -v roots="$*" '
-        { parent[$1] = $2 }
+    cat /proc/[0-9]*/stat 2>/dev/null | awk -v roots="$*" '
+        { pid = $1; sub(/^.*\) /, ""); parent[pid] = $2 }
         END {
             n = split(roots, root, " ")
             for (i = 1; i <= n; i++) if (root[i] in parent) in_tree[root[i]] = 1

@@ -27,25 +27,27 @@ stop() {
     done
     started=("${left[@]}")
 }
-gone() { [[ ! -e /proc/$1 || $(ps -o stat= -p "$1") == Z* ]]; }
+gone() { ! grep -qs '^State:[[:space:]]*[^Z]' "/proc/$1/status"; }
 
 stop_all() {
     ((${#started[@]} == 0)) || stop "${started[@]}"
 }
 
-# start_forumd [FLAG...]: ./run's defaults, but for the ports and the directory. FORUMD_STATE: another directory.
+# start_forumd [FLAG...]: ./run's defaults, but for the ports and the directory. Sets start_ms: until it was ready.
 start_forumd() {
-    local state=${FORUMD_STATE:-$work/state}
+    local state=$work/state begin
     ((${forumd_port_base:-0})) || { free_port 12 && forumd_port_base=$port; }
     base[forumd]=http://127.0.0.1:$forumd_port_base
-    launch "$work/forumd.log" TERM env -u NOTIFY_SOCKET "$forumd_bin/forumd" --listen "127.0.0.1:$forumd_port_base" --state-dir "$state" \
-        --port-base $((forumd_port_base + 1)) "${forumd_flags[@]}" "$@"
+    begin=$(date +%s%N)
+    launch "$work/forumd.log" TERM env "${forumd_env[@]}" "$forumd_bin/forumd" --listen "127.0.0.1:$forumd_port_base" --state-dir "$state" \
+        --port-base $((forumd_port_base + 1)) "$@"
     roots[forumd]=$pid
     wait_for 60 answers "${base[forumd]}/ready" || die "forumd does not start"
+    start_ms=$((($(date +%s%N) - begin) / 1000000))
     check_durable
 }
 forumd_bin=$build/bin
-forumd_flags=()
+forumd_env=() # "NAME=VALUE" for it
 
 # What is measured must be durable. SQLite says so itself, in each running engine, of the connection that commits. The feed owns
 # nothing: what it loses it reads again from the owners.
