@@ -63,9 +63,19 @@ compare_one() {
 }
 us_to_ms() { awk -v us="$1" 'BEGIN { print us / 1000 }'; }
 
-# Workload by workload, so that all rounds of one see the same amount of data: reads come before any write.
+# All rounds of one behind the other, so that they see the same amount of data.
+compare_workload() {
+    local round server
+    for ((round = 1; round <= rounds; round++)); do
+        for server in $(turn_order "$round"); do
+            serves "$server" "$1" && compare_one "$round" "$server" "$1"
+        done
+    done
+}
+
+# Workload by workload, reads before any write.
 run_compare() {
-    local workload round server written=0
+    local workload written=0
     declare -A loaded_kb
     errors=0
     results=$out/compare.tsv
@@ -76,11 +86,7 @@ run_compare() {
             compare_memory
             written=1
         fi
-        for ((round = 1; round <= rounds; round++)); do
-            for server in $(turn_order "$round"); do
-                serves "$server" "$workload" && compare_one "$round" "$server" "$workload"
-            done
-        done
+        compare_workload "$workload"
     done
     ((written)) || compare_memory
     awk -v full=$((posts == 10000 && users == 1000)) -f "$here/lib/report.awk" "$results" | tee "$out/compare.txt"

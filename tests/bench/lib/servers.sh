@@ -1,22 +1,24 @@
 # Starts and stops forumd and its peers, each on private ports and in a private directory. Sourced.
 # start_NAME sets base[NAME] (its URL) and roots[NAME] (pids of its root processes); it fails, having said why, where something is
 # missing. What is started ends with this shell, however that ends.
-declare -A base roots
+declare -A base roots end_signal
 
-# launch LOG SIGNAL COMMAND...: in the background; sets `pid`. SIGNAL is what it gets if this shell dies.
+# launch LOG SIGNAL COMMAND...: in the background; sets `pid`. SIGNAL ends it, at the end and if this shell dies. (Not SIGINT unless
+# it asks for that itself: what a shell starts in the background ignores it.)
 launch() {
     local log=$1 signal=$2
     shift 2
     setpriv --pdeathsig "$signal" "$@" </dev/null >>"$log" 2>&1 9>&- &
     pid=$!
     started+=("$pid")
+    end_signal[$pid]=$signal
 }
 
-# stop PID...: by SIGINT, which all of them take for a quick and orderly end
+# stop PID...: of what was launched
 stop() {
     local one left=()
     for one in "$@"; do
-        kill -INT "$one" 2>/dev/null || kill -TERM "$one" 2>/dev/null
+        kill -"${end_signal[$one]}" "$one" 2>/dev/null
     done
     for one in "$@"; do
         wait_for 15 gone "$one" || kill -KILL "$one" 2>/dev/null
