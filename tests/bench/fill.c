@@ -4,6 +4,7 @@
  * (through the gateway), so that the engine knows their names: what it would have to look up fails here.
  * Prints one line with what it did and how fast.
  */
+#include <endian.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <sodium.h>
@@ -66,7 +67,8 @@ static void add_post(struct fill *fill, struct lane *lane)
         .length = (uint32_t)pb__posts_create__get_packed_size(&create),
     };
     memcpy(frame.id.bytes, &fill->run, sizeof(fill->run));
-    memcpy(frame.id.bytes + sizeof(fill->run), &number, sizeof(number));
+    uint64_t counter = htobe64(number); /* as workers count theirs */
+    memcpy(frame.id.bytes + sizeof(fill->run), &counter, sizeof(counter));
     snprintf(frame.actor_name, sizeof(frame.actor_name), "user_%" PRIu64, create.author_id);
     pb__posts_create__pack(&create, batch_add_request(&lane->batch, &frame));
 }

@@ -3,6 +3,7 @@
  * time: to see what engines alone can read together. The forum must hold what is asked for: ids from 1 to the
  * counts that the flags say. Prints a line with each engine's reads a second and one with their sum.
  */
+#include <endian.h>
 #include <poll.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -146,7 +147,7 @@ static void add_frame(struct lane *lane)
                                   .deadline_ms = clock_monotonic_ms() + DEADLINE_MS};
     frame.actor = question->make(reads, &request, next_random(reads));
     snprintf(frame.actor_name, sizeof(frame.actor_name), "bench");
-    uint64_t id = ++reads->ids;
+    uint64_t id = htobe64(++reads->ids); /* as workers count theirs */
     memcpy(frame.id.bytes, &reads->run, sizeof(reads->run));
     memcpy(frame.id.bytes + sizeof(reads->run), &id, sizeof(id));
     frame.length = (uint32_t)protobuf_c_message_get_packed_size(&request.base);

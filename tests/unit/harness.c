@@ -1,5 +1,6 @@
 #include "tests/unit/harness.h"
 
+#include <endian.h>
 #include <ftw.h>
 #include <sodium.h>
 #include <sqlite3.h>
@@ -451,8 +452,10 @@ size_t harness_run_many(struct harness *h, uint64_t actor, const char *actor_nam
     snprintf(frame.actor_name, sizeof(frame.actor_name), "%s", actor_name);
     batch_begin(&h->many, BATCH_REQUEST, SENDER, h->next_id);
     for (size_t i = 0; i < count; i++) {
-        h->next_id++;
-        memcpy(frame.id.bytes, &h->next_id, sizeof(h->next_id));
+        /* As a worker's, which make neighbours in the request table. */
+        uint64_t run = SENDER, counter = htobe64(++h->next_id);
+        memcpy(frame.id.bytes, &run, sizeof(run));
+        memcpy(frame.id.bytes + sizeof(run), &counter, sizeof(counter));
         frame.length = (uint32_t)protobuf_c_message_get_packed_size(requests[i]);
         protobuf_c_message_pack(requests[i], batch_add_request(&h->many, &frame));
     }
