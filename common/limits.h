@@ -101,4 +101,9 @@
 #define LIMIT_RESTART_MAX_MS 5000
 #define LIMIT_FORGIVE_MS     250   /* of service make one failure of a child forgotten */
 #define LIMIT_STOP_MS        10000 /* SIGTERM to SIGKILL */
-#define LIMIT_START_MS       30000 /* exec to READY=1, unless it asks for more */
+#define LIMIT_RELOAD_MS      30000 /* of a reload: for all new workers to serve, else the old ones stay */
+#define LIMIT_RELOAD_TRIES   3     /* and as often one of them is started again */
+#define LIMIT_RELOAD_WAIT_MS 55000 /* a drain (15 s) may come before; below the unit's TimeoutStartSec */
+#define LIMIT_UNSERVED_MS    10000 /* without a running worker; then the master says no more that it is alive \
+                                    */
+#define LIMIT_START_MS 30000       /* exec to READY=1, unless it asks for more */

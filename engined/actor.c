@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -27,6 +28,7 @@
 #define DRAIN_MS          1000 /* at shutdown: for answers to be read */
 #define MIGRATION_MORE_MS 30000
 #define STATUS_EVERY_MS   5000
+#define COMMIT_BYTES      48
 
 enum { POLL_LISTENER, POLL_PEERS, POLL_SIGNALS, POLL_LIFELINE, POLL_COUNT };
 
@@ -38,7 +40,7 @@ struct actor {
     struct notify *notify;
     struct token_signer signer;
     int lock_fd, signal_fd, lifeline_fd;
-    uint64_t next_status_ms;
+    uint64_t status_ms, status_frames; /* at the last status line; 0: none yet */
     bool stop;
     int exit_code;
 };
@@ -153,13 +155,35 @@ static int poll_timeout(const struct actor *actor, uint64_t now_ms)
     return wait_ms > STATUS_EVERY_MS ? STATUS_EVERY_MS : (int)wait_ms;
 }
 
+/* "12:34:56Z in 1.2 ms"; days are the journal's to tell. */
+static void describe_commit(const struct engine_figures *figures, char out[static COMMIT_BYTES])
+{
+    time_t seconds = (time_t)(figures->committed_wall_ms / 1000);
+    struct tm utc;
+    char at[16];
+    if (figures->committed_wall_ms == 0 || gmtime_r(&seconds, &utc) == NULL) {
+        snprintf(out, COMMIT_BYTES, "none yet");
+        return;
+    }
+    ensure(strftime(at, sizeof(at), "%H:%M:%SZ", &utc) > 0);
+    snprintf(out, COMMIT_BYTES, "%s in %.1f ms", at, (double)figures->commit_us / 1000);
+}
+
 static void tell_status(struct actor *actor, uint64_t now_ms)
 {
-    if (now_ms < actor->next_status_ms)
+    struct engine_figures figures;
+    char commit[COMMIT_BYTES];
+    uint64_t passed_ms = now_ms - actor->status_ms;
+    if (actor->status_ms != 0 && passed_ms < STATUS_EVERY_MS)
         return;
-    actor->next_status_ms = now_ms + STATUS_EVERY_MS;
-    notify_status(actor->notify, "%s: %llu events, %zu waiting", domain_name(actor->domain->id),
-                  (unsigned long long)engine_head_seq(actor->engine), listener_waiting(actor->listener));
+    engine_figures(actor->engine, &figures);
+    describe_commit(&figures, commit);
+    uint64_t rate = actor->status_ms == 0 ? 0 : (figures.frames - actor->status_frames) * 1000 / passed_ms;
+    notify_status(actor->notify, "%llu requests/s, %zu waiting, %zu parked, %llu events, last commit %s",
+                  (unsigned long long)rate, figures.waiting, figures.parked,
+                  (unsigned long long)figures.events, commit);
+    actor->status_ms = now_ms;
+    actor->status_frames = figures.frames;
 }
 
 static void loop_turn(struct actor *actor)

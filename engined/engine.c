@@ -315,10 +315,12 @@ static bool try_turn(struct engine *engine, bool refuse_writes)
     bool dirty = store_dirty(engine->store);
     if (!store_failed(engine->store) && store_commit(engine->store)) {
         raise_versions(engine);
-        if (dirty)
+        if (dirty) {
+            engine->committed_wall_ms = engine->wall_ms;
             log_debug("committed batches=%zu parked=%zu writes=%llu head=%llu", engine->message_count,
                       engine->outcome_count, (unsigned long long)(engine->stats.writes - writes),
                       (unsigned long long)event_log_head(engine->log));
+        }
         return true;
     }
     log_warn("turn rolled back batches=%zu next=%s", engine->message_count,
@@ -676,6 +678,20 @@ void engine_rebuild(struct engine *engine)
     if (engine->versions != NULL)
         versions_touch_all(engine->versions);
     raise_versions(engine);
+}
+
+void engine_figures(const struct engine *engine, struct engine_figures *figures)
+{
+    struct store_stats stats;
+    store_stats(engine->store, &stats);
+    *figures = (struct engine_figures){
+        .frames = engine->stats.frames,
+        .waiting = engine->queue,
+        .parked = engine->parked.count,
+        .events = event_log_head(engine->log),
+        .committed_wall_ms = engine->committed_wall_ms,
+        .commit_us = stats.last_commit_us,
+    };
 }
 
 uint64_t engine_head_seq(const struct engine *engine)

@@ -78,6 +78,17 @@ void engine_set_queue(struct engine *engine, size_t queue);
 /* Empties the owned tables and applies the whole event log again, in one transaction. */
 void engine_rebuild(struct engine *engine);
 uint64_t engine_head_seq(const struct engine *engine);
+
+/* What its line of status is made of. */
+struct engine_figures {
+    uint64_t frames; /* decided so far */
+    size_t waiting;  /* as engine_set_queue said last */
+    size_t parked;
+    uint64_t events;            /* in the log */
+    uint64_t committed_wall_ms; /* when the last turn that wrote did; 0: none yet */
+    uint64_t commit_us;         /* how long its commit took */
+};
+void engine_figures(const struct engine *engine, struct engine_figures *figures);
 struct store *engine_store(struct engine *engine);
 /* What it tells workers; NULL: it has none. */
 const struct version_page *engine_versions(const struct engine *engine);

@@ -103,6 +103,7 @@ struct engine {
     struct {
         uint64_t frames, batches, writes, replays, expired, bad_batches;
     } stats;
+    uint64_t committed_wall_ms; /* the last turn that wrote; 0: none yet */
 };
 
 /* decide.c: one frame, up to its answer. `parked` is NULL for a frame that just came in. STATUS_DEFERRED:

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/credential.h"
 #include "common/fatal.h"
 #include "common/fault.h"
 #include "common/limits.h"
@@ -13,12 +14,16 @@
 #include "engined/actor.h"
 #include "engined/passwords.h"
 #include "proto/domains.h"
+#include "proto/frame.h"
 #include "proto/token_keys.h"
 
 static const char *const log_levels[] = {"error", "warn", "notice", "info", "debug", NULL};
 
-static const char *in_state(const char *dir, const char *name, char out[static PATH_MAX])
+/* Where a key is that no flag names: handed over by the service manager, else in the state directory. */
+static const char *find_key(const char *dir, const char *name, char out[static PATH_MAX])
 {
+    if (credential_path(name, out))
+        return out;
     if (snprintf(out, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
         fatal_exit(EXIT_CONFIG, "the state directory's name is too long");
     return out;
@@ -33,11 +38,11 @@ int main(int argc, char **argv, char **environment)
     const struct option_row rows[] = {
         {"state-dir", OPTION_STRING, &options.state_dir, 0, 0, NULL, "DIR", "where the domain's file is"},
         {"mac-key", OPTION_STRING, &options.mac_key_path, 0, 0, NULL, "FILE",
-         "key of the batches (default STATE-DIR/mac.key)"},
+         "key of the batches (default: mac.key of the service manager's credentials, or in STATE-DIR)"},
         {"port-base", OPTION_UINT, &options.port_base, 1024, DOMAIN_PORT_BASE_MAX, NULL, "N",
          "engines listen on N + 1, N + 2, ..."},
         {"token-key", OPTION_STRING, &options.token_key_path, 0, 0, NULL, "FILE",
-         "users: what tokens are signed with (default STATE-DIR/token.key)"},
+         "users: what tokens are signed with (token.key, likewise)"},
         {"password-processes", OPTION_UINT, &options.password_processes, 1, LIMIT_PASSWORD_PROCESSES, NULL,
          "N", "users: how many `forumd-engined passwords` there are"},
         {"member", OPTION_UINT, &member, 0, LIMIT_PASSWORD_PROCESSES - 1, NULL, "I",
@@ -55,12 +60,12 @@ int main(int argc, char **argv, char **environment)
     log_open(name, (enum log_level)level);
     char mac_key[PATH_MAX], token_key[PATH_MAX];
     if (options.mac_key_path == NULL)
-        options.mac_key_path = in_state(options.state_dir, "mac.key", mac_key);
+        options.mac_key_path = find_key(options.state_dir, MAC_KEY_FILE, mac_key);
     if (domain != DOMAIN_USERS) {
         options.token_key_path = NULL;
         options.password_processes = 0;
     } else if (options.token_key_path == NULL) {
-        options.token_key_path = in_state(options.state_dir, TOKEN_SECRET_FILE, token_key);
+        options.token_key_path = find_key(options.state_dir, TOKEN_SECRET_FILE, token_key);
     }
     FAULT_OPEN(name);
     setproctitle("%s", name);

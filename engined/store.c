@@ -322,7 +322,8 @@ bool store_commit(struct store *store)
         store->in_transaction = false;
         if (dirty) {
             store->stats.commits++;
-            store->stats.commit_us += clock_monotonic_us() - start_us;
+            store->stats.last_commit_us = clock_monotonic_us() - start_us;
+            store->stats.commit_us += store->stats.last_commit_us;
         }
         return true;
     }

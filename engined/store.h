@@ -80,5 +80,6 @@ uint64_t store_changes(const struct store *store);
 
 struct store_stats {
     uint64_t commits, commit_us, wal_pages;
+    uint64_t last_commit_us; /* how long it took */
 };
 void store_stats(const struct store *store, struct store_stats *stats);

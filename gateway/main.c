@@ -1,9 +1,11 @@
 /* forumd-gateway: the master, or (--worker, started by the master) one worker. */
 #include <bsd/unistd.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/credential.h"
 #include "common/fatal.h"
 #include "common/fault.h"
 #include "common/limits.h"
@@ -14,15 +16,19 @@
 #include "gateway/master.h"
 #include "gateway/options.h"
 #include "gateway/rates.h"
+#include "gateway/reload.h"
 #include "gateway/worker.h"
 #include "proto/domains.h"
+#include "proto/frame.h"
+#include "proto/token_keys.h"
 
 #define FD_MAX         1000000
 #define TIMEOUT_MAX_MS 3600000
 
 static const char *const on_off[] = {"off", "on", NULL};
 
-static void parse(struct gateway_options *options, int argc, char **argv)
+/* Returns the operand, or NULL. */
+static const char *parse(struct gateway_options *options, int argc, char **argv)
 {
     unsigned access_log = options->access_log;
     const struct option_row rows[] = {
@@ -36,8 +42,10 @@ static void parse(struct gateway_options *options, int argc, char **argv)
          "where engines of this machine keep their files; without it no answers are kept"},
         {"cache-size", OPTION_UINT, &options->cache_size, 0, LIMIT_CACHE_MAX_BYTES, NULL, "BYTES",
          "of answers that each worker keeps to give again while nothing changed; 0: none"},
-        {"mac-key", OPTION_STRING, &options->mac_key, 0, 0, NULL, "FILE", "key of the batches"},
-        {"token-keys", OPTION_STRING, &options->token_keys, 0, 0, NULL, "FILE", "public keys of tokens"},
+        {"mac-key", OPTION_STRING, &options->mac_key, 0, 0, NULL, "FILE",
+         "key of the batches (mac.key of the service manager's credentials)"},
+        {"token-keys", OPTION_STRING, &options->token_keys, 0, 0, NULL, "FILE",
+         "public keys of tokens (token.pub, likewise)"},
         {"cors-origins", OPTION_STRING, &options->cors_origins, 0, 0, NULL, "LIST",
          "origins whose pages may read answers, comma-separated"},
         {"log-level", OPTION_CHOICE, &options->log_level, 0, 0, gateway_log_levels, "LEVEL",
@@ -74,9 +82,19 @@ static void parse(struct gateway_options *options, int argc, char **argv)
         {"closed-fd", OPTION_UINT, &options->closed_fd, 0, FD_MAX, NULL, "FD", NULL},
         {"metrics-slots", OPTION_UINT, &options->metrics_slots, 0, 2 * LIMIT_WORKERS, NULL, "N", NULL},
     };
-    if (options_parse("forumd-gateway [flags]", rows, ARRAY_LEN(rows), argc, argv) != 0)
-        fatal_exit(EXIT_USAGE, "unexpected argument: %s", argv[argc - 1]);
+    size_t operands = options_parse("forumd-gateway [reload] [flags]", rows, ARRAY_LEN(rows), argc, argv);
+    const char *operand = operands > 0 ? argv[argc - 1] : NULL;
+    if (operands > 1 || (operand != NULL && strcmp(operand, "reload") != 0))
+        fatal_exit(EXIT_USAGE, "unexpected argument: %s (reload is the only one)", operand);
     options->access_log = access_log != 0;
+    return operand;
+}
+
+/* What no flag names may have been handed over by the service manager. */
+static void find_key(const char **path, const char *name, char found[static PATH_MAX])
+{
+    if (*path == NULL && credential_path(name, found))
+        *path = found;
 }
 
 static void check(const struct gateway_options *options)
@@ -112,7 +130,11 @@ int main(int argc, char **argv, char **environment)
         .hang_timeout_ms = 2000,
         .worker_slot = WORKER_SLOT_NONE,
     };
-    parse(&options, argc, argv);
+    bool reload = parse(&options, argc, argv) != NULL;
+    if (reload) {
+        log_open("reload", (enum log_level)options.log_level);
+        return reload_command();
+    }
     if (sodium_init() < 0)
         fatal_exit(EXIT_OS, "libsodium cannot start");
     if (options.worker_slot != WORKER_SLOT_NONE) {
@@ -121,6 +143,9 @@ int main(int argc, char **argv, char **environment)
         FAULT_OPEN("worker");
         return worker_main(&options);
     }
+    char mac_key[PATH_MAX], token_keys[PATH_MAX];
+    find_key(&options.mac_key, MAC_KEY_FILE, mac_key);
+    find_key(&options.token_keys, TOKEN_PUBLIC_FILE, token_keys);
     check(&options);
     rates_check(&options);
     sandbox_enter(SANDBOX_SUPERVISOR);

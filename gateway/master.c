@@ -19,15 +19,18 @@
 #include "gateway/limits_page.h"
 #include "gateway/listen_socket.h"
 #include "gateway/metrics.h"
+#include "gateway/reload.h"
 
 #define GENERATIONS 2 /* the serving workers, and during a reload those that take over */
 #define WORKERS_MAX (LIMIT_CHILDREN / GENERATIONS)
 #define DRAIN_MS    15000 /* of a retired worker: idle connections are closed after 5 s, busy ones by 10 s */
 /* At a stop, below the time that the master's own supervisor gives (LIMIT_STOP_MS). */
-#define STOP_MS        (LIMIT_STOP_MS - 500)
-#define PATIENCE_MS    5000 /* a master that was restarted waits for the port that old workers still hold */
-#define ARGUMENTS_MAX  80
-#define ARGUMENT_BYTES 24
+#define STOP_MS         (LIMIT_STOP_MS - 500)
+#define PATIENCE_MS     5000 /* a master that was restarted waits for the port that old workers still hold */
+#define STATUS_EVERY_MS 5000
+#define TURN_MS         1000
+#define ARGUMENTS_MAX   80
+#define ARGUMENT_BYTES  24
 
 struct master {
     const struct gateway_options *options;
@@ -39,7 +42,13 @@ struct master {
     struct child *serving[WORKERS_MAX];
     struct child *taking_over[WORKERS_MAX]; /* during a reload */
     unsigned generation;                    /* whose slots the serving ones have */
-    bool reloading, reload_again;
+    bool stopping, reloading, reload_again;
+    uint64_t reload_started_ms,
+        reload_asking; /* of the one under way: since when, and which asking it serves */
+    struct reload_file reload;
+    uint64_t served_ms; /* when a worker was last seen running */
+    struct metrics *counts;
+    uint64_t status_ms, status_requests; /* at the last status line */
 };
 
 /* The numbers among a worker's arguments, as text. */
@@ -118,9 +127,8 @@ static struct child *start_worker(struct master *master, unsigned slot)
     return supervisor_add(master->supervisor, &spec);
 }
 
-static void on_reload(void *arg)
+static void begin_reload(struct master *master)
 {
-    struct master *master = arg;
     /* The slots of the generation before must be free before another reload takes them. */
     if (master->reloading || supervisor_count(master->supervisor) != master->workers) {
         master->reload_again = true;
@@ -128,37 +136,108 @@ static void on_reload(void *arg)
     }
     log_info("reloading: starting new workers workers=%u", master->workers);
     master->reloading = true;
+    master->reload_again = false;
+    master->reload_started_ms = clock_monotonic_ms();
+    master->reload_asking = master->reload.state.asked;
     unsigned first_slot = (1 - master->generation) * master->workers;
     for (unsigned i = 0; i < master->workers; i++)
         master->taking_over[i] = start_worker(master, first_slot + i);
 }
 
-/* All new workers serve: the old ones finish what they have. */
-static void finish_reload(struct master *master)
+static void on_reload(void *arg)
 {
-    for (unsigned i = 0; i < master->workers; i++)
-        if (child_state(master->taking_over[i]) != CHILD_RUNNING)
-            return;
+    struct master *master = arg;
+    master->reload.state.asked++;
+    reload_file_write(&master->reload);
+    begin_reload(master);
+}
+
+static void end_reload(struct master *master, bool served)
+{
+    master->reloading = false;
+    master->reload.state.done = master->reload_asking;
+    if (served)
+        master->reload.state.served = master->reload_asking;
+    reload_file_write(&master->reload);
+}
+
+/* All new workers serve: the old ones finish what they have. */
+static void take_over(struct master *master)
+{
     for (unsigned i = 0; i < master->workers; i++) {
         supervisor_retire(master->supervisor, master->serving[i], DRAIN_MS);
         master->serving[i] = master->taking_over[i];
         master->taking_over[i] = NULL;
     }
     master->generation = 1 - master->generation;
-    master->reloading = false;
     log_info("reloaded: new workers serve, old ones drain");
+    end_reload(master, true);
+}
+
+/* What was installed cannot serve: the old workers do so for as long as it takes. */
+static void give_up_reload(struct master *master)
+{
+    for (unsigned i = 0; i < master->workers; i++) {
+        supervisor_retire(master->supervisor, master->taking_over[i], DRAIN_MS);
+        master->taking_over[i] = NULL;
+    }
+    log_error("reload given up: the new workers do not start, the old ones serve on");
+    end_reload(master, false);
+}
+
+static void watch_reload(struct master *master, uint64_t now_ms)
+{
+    unsigned running = 0, restarts = 0;
+    for (unsigned i = 0; i < master->workers; i++) {
+        running += child_state(master->taking_over[i]) == CHILD_RUNNING;
+        if (child_restarts(master->taking_over[i]) > restarts)
+            restarts = child_restarts(master->taking_over[i]);
+    }
+    if (running == master->workers)
+        take_over(master);
+    else if (restarts >= LIMIT_RELOAD_TRIES || now_ms >= master->reload_started_ms + LIMIT_RELOAD_MS)
+        give_up_reload(master);
+}
+
+/* A loop that only supervises proves nothing: alive is who has workers whose loops turn. */
+static void tell_alive(struct master *master, uint64_t now_ms)
+{
+    for (unsigned i = 0; i < master->workers; i++)
+        if (child_state(master->serving[i]) == CHILD_RUNNING)
+            master->served_ms = now_ms;
+    if (now_ms < master->served_ms + LIMIT_UNSERVED_MS)
+        notify_alive(master->notify, now_ms);
+}
+
+static void tell_status(struct master *master, uint64_t now_ms)
+{
+    uint64_t passed_ms = now_ms - master->status_ms;
+    if (passed_ms < STATUS_EVERY_MS)
+        return;
+    uint64_t requests = metrics_requests(master->counts);
+    uint64_t more = requests > master->status_requests ? requests - master->status_requests : 0;
+    int64_t refused =
+        metrics_sum(master->counts, METRIC_SHED_WORKER) + metrics_sum(master->counts, METRIC_SHED_ENGINE);
+    notify_status(
+        master->notify, "%llu requests/s, %lld connections, %u workers, %lld requests refused so far",
+        (unsigned long long)(more * 1000 / passed_ms),
+        (long long)metrics_sum(master->counts, METRIC_CONNECTIONS), master->workers, (long long)refused);
+    master->status_ms = now_ms;
+    master->status_requests = requests;
 }
 
 static void on_turn(void *arg)
 {
     struct master *master = arg;
-    notify_alive(master->notify, clock_monotonic_ms());
+    uint64_t now_ms = clock_monotonic_ms();
+    if (master->stopping) /* the children are the supervisor's, to the last */
+        return;
+    tell_alive(master, now_ms);
+    tell_status(master, now_ms);
     if (master->reloading)
-        finish_reload(master);
-    if (master->reload_again) {
-        master->reload_again = false;
-        on_reload(master); /* or once more later */
-    }
+        watch_reload(master, now_ms);
+    if (master->reload_again)
+        begin_reload(master);
 }
 
 static void on_all_ready(void *arg)
@@ -171,6 +250,7 @@ static void on_all_ready(void *arg)
 static void on_stopping(void *arg)
 {
     struct master *master = arg;
+    master->stopping = true;
     notify_stopping(master->notify);
 }
 
@@ -220,6 +300,12 @@ static bool master_listen(struct master *master, int lifeline_fd)
     return true;
 }
 
+static uint64_t turn_interval_ms(const struct master *master)
+{
+    uint64_t alive_ms = notify_interval_ms(master->notify);
+    return alive_ms < TURN_MS ? alive_ms : TURN_MS;
+}
+
 int master_run(const struct gateway_options *options)
 {
     struct master master = {.options = options, .workers = worker_count(options), .notify = notify_open()};
@@ -232,7 +318,10 @@ int master_run(const struct gateway_options *options)
     master.limits_fd = limits_page_make();
     master.metrics_fd = make_page("forumd-metrics", metrics_page_bytes(GENERATIONS * master.workers));
     master.closed_fd = make_page("forumd-closed-sessions", closed_sessions_page_bytes());
+    master.counts = metrics_view(master.metrics_fd, GENERATIONS * master.workers);
+    master.served_ms = master.status_ms = clock_monotonic_ms();
     master.supervisor = supervisor_new(NULL, NULL);
+    reload_file_open(&master.reload); /* now that SIGHUP is waited for */
     for (unsigned i = 0; i < master.workers; i++)
         master.serving[i] = start_worker(&master, i);
     struct supervisor_hooks hooks = {
@@ -241,11 +330,12 @@ int master_run(const struct gateway_options *options)
         .all_ready = on_all_ready,
         .stopping = on_stopping,
         .arg = &master,
-        .turn_interval_ms = notify_interval_ms(master.notify),
+        .turn_interval_ms = turn_interval_ms(&master),
     };
     int code = supervisor_run(master.supervisor, &hooks, lifeline_fd);
     supervisor_free(master.supervisor);
     notify_close(master.notify);
+    metrics_close(master.counts);
     close(master.listen_fd);
     close(master.metrics_fd);
     close(master.limits_fd);

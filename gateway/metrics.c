@@ -103,6 +103,15 @@ struct metrics *metrics_open(int fd, unsigned slots, unsigned slot)
     return metrics;
 }
 
+struct metrics *metrics_view(int fd, unsigned slots)
+{
+    struct metrics *metrics = xcalloc(1, sizeof(*metrics));
+    metrics->slots = slots;
+    metrics->bytes = metrics_page_bytes(slots);
+    metrics->page = page_map(metrics->bytes, fd);
+    return metrics;
+}
+
 void metrics_close(struct metrics *metrics)
 {
     if (metrics == NULL)
@@ -158,6 +167,19 @@ int64_t metrics_sum(const struct metrics *metrics, enum metric metric)
     int64_t sum = 0;
     for (unsigned s = 0; s < metrics->slots; s++)
         sum += atomic_load_explicit(&metrics->page->slots[s].values[metric], memory_order_relaxed);
+    return sum;
+}
+
+uint64_t metrics_requests(const struct metrics *metrics)
+{
+    uint64_t sum = 0;
+    if (atomic_load(&metrics->page->layout) != layout_of_this_program())
+        return 0;
+    for (unsigned s = 0; s < metrics->slots; s++)
+        for (size_t r = 0; r < ROUTES_MAX; r++)
+            for (size_t c = 0; c <= HTTP_CODES; c++)
+                sum +=
+                    atomic_load_explicit(&metrics->page->slots[s].routes[r].by_code[c], memory_order_relaxed);
     return sum;
 }
 

@@ -21,6 +21,8 @@ struct metrics; /* a worker's view: the page and its own slot */
  * counted into a private one. Sets the slot's gauges to 0: its last worker is gone. Exits (EXIT_OS) when it
  * cannot be mapped. */
 struct metrics *metrics_open(int fd, unsigned slots, unsigned slot) MUST_USE;
+/* For the master: it reads and counts nothing. */
+struct metrics *metrics_view(int fd, unsigned slots) MUST_USE;
 void metrics_close(struct metrics *metrics);
 
 /* Counted by name; all but gauges only grow. */
@@ -75,5 +77,7 @@ void metrics_batch(struct metrics *metrics, unsigned frames);
 
 /* Prometheus text of the sums over all slots. */
 void metrics_print(const struct metrics *metrics, struct text *out);
+/* Requests answered so far, of all kinds; 0 while the page is another version's. */
+uint64_t metrics_requests(const struct metrics *metrics) MUST_USE;
 /* One value, summed; for tests and /metrics. */
 int64_t metrics_sum(const struct metrics *metrics, enum metric metric) MUST_USE;

@@ -25,7 +25,8 @@
 #define REQUEST_ID_BYTES       16
 #define ACTOR_NAME_MAX         20
 #define MAC_KEY_BYTES          32
-#define REQUEST_LONG_KEY_CHARS 22 /* 128 bits in base64 */
+#define MAC_KEY_FILE           "mac.key" /* in the state directory, or among the credentials */
+#define REQUEST_LONG_KEY_CHARS 22        /* 128 bits in base64 */
 
 enum batch_kind { BATCH_REQUEST = 1, BATCH_REPLY = 2 };
 

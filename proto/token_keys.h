@@ -2,7 +2,7 @@
  * The keys that tokens are signed with (Ed25519, libsodium): one secret key, which the users engine alone
  * reads, and the public ones that the gateway's workers accept. So a worker can check tokens, and make none.
  *
- * Two files beside each other in the state directory, 0600, a line a key:
+ * Two files beside each other, token.key 0600 and token.pub 0644, a line a key:
  *   token.key   ID SEED          the key that signs now
  *   token.pub   ID KEY UNTIL     those accepted; UNTIL: ms since 1970 to which a key that was replaced is
  *                                still accepted, 0 for the one that signs now

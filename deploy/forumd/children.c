@@ -10,6 +10,7 @@
 #include "common/fatal.h"
 #include "deploy/state/state_dir.h"
 #include "proto/domains.h"
+#include "proto/frame.h"
 #include "proto/token_keys.h"
 
 #define ARGUMENTS_MAX        64
@@ -84,7 +85,7 @@ static struct child *add_child(struct supervisor *supervisor, const struct launc
 static void add_engined(struct arguments *arguments, const struct launcher_options *options, const char *name)
 {
     beside(arguments->program, PATH_MAX, "forumd-engined");
-    state_dir_path(options->state_dir, "mac.key", arguments->mac_key, PATH_MAX);
+    state_dir_path(options->state_dir, MAC_KEY_FILE, arguments->mac_key, PATH_MAX);
     add(arguments, arguments->program);
     add(arguments, name);
     add_flag(arguments, "--state-dir", options->state_dir);
@@ -129,7 +130,7 @@ static struct child *add_gateway(struct supervisor *supervisor, const struct lau
     char token_keys[PATH_MAX];
     struct arguments arguments = {.count = 0};
     beside(arguments.program, PATH_MAX, "forumd-gateway");
-    state_dir_path(options->state_dir, "mac.key", arguments.mac_key, PATH_MAX);
+    state_dir_path(options->state_dir, MAC_KEY_FILE, arguments.mac_key, PATH_MAX);
     state_dir_path(options->state_dir, TOKEN_PUBLIC_FILE, token_keys, sizeof(token_keys));
     add(&arguments, arguments.program);
     add_flag(&arguments, "--listen", options->listen);

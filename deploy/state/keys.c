@@ -14,12 +14,13 @@
 #include "proto/frame.h"
 #include "proto/token.h"
 
-#define PATH_BYTES   4096
-#define MAC_KEY_FILE "mac.key"
+#define PATH_BYTES  4096
+#define SECRET_MODE 0600
+#define PUBLIC_MODE 0644 /* the gateway may run as another user than who made it */
 
 /* Written whole and synced under another name first, so that no crash leaves half a key. Nobody else is at
  * it: the lock of lock_keys. */
-static void write_key_file(const char *dir, const char *name, const void *bytes, size_t length)
+static void write_key_file(const char *dir, const char *name, mode_t mode, const void *bytes, size_t length)
 {
     char path[PATH_BYTES], new_name[32], temporary[PATH_BYTES];
     snprintf(new_name, sizeof(new_name), "%s.new", name);
@@ -28,8 +29,8 @@ static void write_key_file(const char *dir, const char *name, const void *bytes,
     if (unlink(temporary) != 0 && errno != ENOENT)
         fatal_exit(EXIT_OS, "cannot remove %s: %s", temporary, strerror(errno));
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, bytes, length) != (ssize_t)length || fsync(fd) != 0 || close(fd) != 0 ||
-        rename(temporary, path) != 0)
+    if (fd < 0 || fchmod(fd, mode) != 0 || write(fd, bytes, length) != (ssize_t)length || fsync(fd) != 0 ||
+        close(fd) != 0 || rename(temporary, path) != 0)
         fatal_exit(EXIT_OS, "cannot write %s: %s", path, strerror(errno));
     state_dir_sync(dir);
 }
@@ -63,7 +64,7 @@ static bool make_mac_key(const char *dir)
     if (!look_at(dir, MAC_KEY_FILE, path, &info)) {
         uint8_t key[MAC_KEY_BYTES];
         randombytes_buf(key, sizeof(key));
-        write_key_file(dir, MAC_KEY_FILE, key, sizeof(key));
+        write_key_file(dir, MAC_KEY_FILE, SECRET_MODE, key, sizeof(key));
         sodium_memzero(key, sizeof(key));
         return true;
     }
@@ -81,9 +82,9 @@ static void write_token_keys(const char *dir, const struct token_public_keys *ac
 {
     char text[TOKEN_KEYS_FILE_BYTES];
     size_t length = token_public_keys_format(accepted, text);
-    write_key_file(dir, TOKEN_PUBLIC_FILE, text, length);
+    write_key_file(dir, TOKEN_PUBLIC_FILE, PUBLIC_MODE, text, length);
     length = token_secret_key_format(secret, text);
-    write_key_file(dir, TOKEN_SECRET_FILE, text, length);
+    write_key_file(dir, TOKEN_SECRET_FILE, SECRET_MODE, text, length);
     sodium_memzero(text, sizeof(text));
     sodium_memzero(secret, sizeof(*secret));
 }
