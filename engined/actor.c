@@ -155,7 +155,7 @@ static int poll_timeout(const struct actor *actor, uint64_t now_ms)
     return wait_ms > STATUS_EVERY_MS ? STATUS_EVERY_MS : (int)wait_ms;
 }
 
-/* "12:34:56Z in 1.2 ms"; days are the journal's to tell. */
+/* "12:34:56Z in 1.25 ms"; days are the journal's to tell. */
 static void describe_commit(const struct engine_figures *figures, char out[static COMMIT_BYTES])
 {
     time_t seconds = (time_t)(figures->committed_wall_ms / 1000);
@@ -166,7 +166,7 @@ static void describe_commit(const struct engine_figures *figures, char out[stati
         return;
     }
     ensure(strftime(at, sizeof(at), "%H:%M:%SZ", &utc) > 0);
-    snprintf(out, COMMIT_BYTES, "%s in %.1f ms", at, (double)figures->commit_us / 1000);
+    snprintf(out, COMMIT_BYTES, "%s in %.2f ms", at, (double)figures->commit_us / 1000);
 }
 
 static void tell_status(struct actor *actor, uint64_t now_ms)

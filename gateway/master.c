@@ -42,7 +42,7 @@ struct master {
     struct child *serving[WORKERS_MAX];
     struct child *taking_over[WORKERS_MAX]; /* during a reload */
     unsigned generation;                    /* whose slots the serving ones have */
-    bool stopping, reloading, reload_again;
+    bool was_ready, stopping, reloading, reload_again;
     uint64_t reload_started_ms,
         reload_asking; /* of the one under way: since when, and which asking it serves */
     struct reload_file reload;
@@ -240,9 +240,22 @@ static void on_turn(void *arg)
         begin_reload(master);
 }
 
+/* What no restart cures, before anybody was ever served, ends the start; its line is in the log. */
+static void on_child(void *arg, const struct child *child, enum child_state old_state)
+{
+    static const int incurable[] = {EXIT_USAGE, EXIT_DATA, EXIT_CONFIG};
+    struct master *master = arg;
+    if (master->was_ready || old_state != CHILD_STARTING || child_state(child) != CHILD_BACKOFF)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(incurable); i++)
+        if (child_exit_code(child) == incurable[i])
+            supervisor_stop(master->supervisor, "cannot_start", incurable[i]);
+}
+
 static void on_all_ready(void *arg)
 {
     struct master *master = arg;
+    master->was_ready = true;
     log_info("serving listen=%s workers=%u", master->options->listen, master->workers);
     notify_ready(master->notify);
 }
@@ -320,7 +333,7 @@ int master_run(const struct gateway_options *options)
     master.closed_fd = make_page("forumd-closed-sessions", closed_sessions_page_bytes());
     master.counts = metrics_view(master.metrics_fd, GENERATIONS * master.workers);
     master.served_ms = master.status_ms = clock_monotonic_ms();
-    master.supervisor = supervisor_new(NULL, NULL);
+    master.supervisor = supervisor_new(on_child, &master);
     reload_file_open(&master.reload); /* now that SIGHUP is waited for */
     for (unsigned i = 0; i < master.workers; i++)
         master.serving[i] = start_worker(&master, i);

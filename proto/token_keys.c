@@ -27,8 +27,9 @@ bool token_key_file_changed(struct token_key_file *file, uint64_t now_ms)
     return true;
 }
 
-/* The whole file with a final NUL into `out` of TOKEN_KEYS_FILE_BYTES. NULL: read. */
-static const char *read_file(const char *path, char *out)
+/* The whole file with a final NUL into `out` of TOKEN_KEYS_FILE_BYTES. NULL: read. A mode with any of the
+ * `refused` bits is refused. */
+static const char *read_file(const char *path, mode_t refused, const char *refusal, char *out)
 {
     struct stat info;
     const char *why = NULL;
@@ -38,8 +39,8 @@ static const char *read_file(const char *path, char *out)
     ssize_t length = read(fd, out, TOKEN_KEYS_FILE_BYTES);
     if (length < 0 || fstat(fd, &info) != 0)
         why = strerror(errno);
-    else if (info.st_mode & (S_IRWXG | S_IRWXO))
-        why = "it is open to others: chmod 600 it";
+    else if (info.st_mode & refused)
+        why = refusal;
     else if (length == TOKEN_KEYS_FILE_BYTES || memchr(out, '\0', (size_t)length) != NULL)
         why = "it is not a file of keys";
     close(fd);
@@ -86,7 +87,9 @@ const char *token_public_keys_load(const char *path, struct token_public_keys *k
 {
     char text[TOKEN_KEYS_FILE_BYTES];
     struct token_public_keys found = {.count = 0};
-    const char *why = read_file(path, text), *at = text;
+    /* No secret; but who can write it makes tokens. */
+    const char *why = read_file(path, S_IWGRP | S_IWOTH, "others can write it: chmod 644 it", text),
+               *at = text;
     if (why != NULL)
         return why;
     while (*at != '\0') {
@@ -108,7 +111,8 @@ const char *token_secret_key_load(const char *path, struct token_secret_key *key
     char text[TOKEN_KEYS_FILE_BYTES];
     uint8_t seed[crypto_sign_SEEDBYTES], public_key[crypto_sign_PUBLICKEYBYTES];
     uint32_t id;
-    const char *why = read_file(path, text), *at = text;
+    const char *why = read_file(path, S_IRWXG | S_IRWXO, "it is open to others: chmod 600 it", text),
+               *at = text;
     if (why == NULL && (!take_id(&at, &id) || !take_hex(&at, seed, sizeof(seed), '\n') || *at != '\0'))
         why = "it is not a key";
     if (why == NULL) {
