@@ -80,8 +80,9 @@
 #define LIMIT_PASSWORD_PAUSE_MS 50 /* before a process that failed is asked again */
 
 /* Sessions */
-#define LIMIT_CLOSED_BUCKETS (1u << 17) /* of 10 closed sessions each: 32 MiB at most, shared */
-#define LIMIT_TOKENS_CACHED  8192       /* tokens that a worker need not check again */
+#define LIMIT_SESSIONS_WAIT_MS 1000       /* of a gateway that starts, while the users engine is away */
+#define LIMIT_CLOSED_BUCKETS   (1u << 17) /* of 10 closed sessions each: 32 MiB at most, shared */
+#define LIMIT_TOKENS_CACHED    8192       /* tokens that a worker need not check again */
 
 /* Pages */
 #define LIMIT_PAGE          100 /* items a list page may hold */
@@ -104,6 +105,5 @@
 #define LIMIT_RELOAD_MS      30000 /* of a reload: for all new workers to serve, else the old ones stay */
 #define LIMIT_RELOAD_TRIES   3     /* and as often one of them is started again */
 #define LIMIT_RELOAD_WAIT_MS 55000 /* a drain (15 s) may come before; below the unit's TimeoutStartSec */
-#define LIMIT_UNSERVED_MS    10000 /* without a running worker; then the master says no more that it is alive \
-                                    */
-#define LIMIT_START_MS 30000       /* exec to READY=1, unless it asks for more */
+#define LIMIT_UNSERVED_MS    10000 /* without a running worker; then the master is no more alive */
+#define LIMIT_START_MS       30000 /* exec to READY=1, unless it asks for more */

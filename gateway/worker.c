@@ -25,7 +25,8 @@
 #include "gateway/http_server.h"
 #include "gateway/request.h"
 
-#define WORKER_TURN_MS 1000 /* the loop turns that often at least */
+#define WORKER_TURN_MS   1000 /* the loop turns that often at least */
+#define SESSIONS_LOOK_MS 5
 
 struct worker {
     const struct gateway_options *options;
@@ -84,6 +85,8 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
         return;
     worker->drain_ms = clock_monotonic_ms();
     notify_stopping(worker->notify);
+    if (worker->http == NULL) /* not yet */
+        return;
     http_server_drain(worker->http, worker->drain_ms);
     log_notice("draining connections=%zu", http_server_connections(worker->http));
 }
@@ -169,8 +172,6 @@ static struct request_services services_of(struct worker *worker)
 static void worker_open(struct worker *worker)
 {
     const struct gateway_options *options = worker->options;
-    int listen_fd = (int)options->listen_fd, on = 1, unsent = HTTP_UNSENT_BYTES;
-    struct http_hooks hooks;
     signal(SIGPIPE, SIG_IGN);
     event_set_log_callback(on_libevent_log);
     worker->notify = notify_open();
@@ -191,6 +192,30 @@ static void worker_open(struct worker *worker)
                                       worker->closed, worker->pages);
     struct request_services services = services_of(worker);
     worker->requests = requests_new(&services);
+    watch(worker);
+}
+
+/* Without them who brings a token would be told to come again: so clients wait in the socket, as long as that
+ * helps. Only the first workers of a master have anything to wait for. */
+static void await_sessions(struct worker *worker)
+{
+    const struct timeval pause = {.tv_usec = SESSIONS_LOOK_MS * 1000};
+    uint64_t now_ms = clock_monotonic_ms(), until_ms = now_ms + LIMIT_SESSIONS_WAIT_MS;
+    while (!closed_sessions_known(worker->closed) && now_ms < until_ms && !worker->orphaned &&
+           worker->drain_ms == UINT64_MAX) {
+        engine_links_turn(worker->links, now_ms);
+        ensure(event_add(worker->timer, &pause) == 0);
+        if (event_base_loop(worker->base, EVLOOP_ONCE) < 0)
+            fatal_exit(EXIT_OS, "the event loop failed: %s", strerror(errno));
+        now_ms = clock_monotonic_ms();
+    }
+}
+
+static void worker_listen(struct worker *worker)
+{
+    const struct gateway_options *options = worker->options;
+    int listen_fd = (int)options->listen_fd, on = 1, unsent = HTTP_UNSENT_BYTES;
+    struct http_hooks hooks;
     requests_hooks(worker->requests, &hooks);
     /* Inherited by the connections. TCP_NODELAY: an answer goes out whole, and must not wait for the client's
      * ACK of the last one. TCP_NOTSENT_LOWAT: for a client that read quickly and then stops, the kernel would
@@ -200,7 +225,6 @@ static void worker_open(struct worker *worker)
         fatal_exit(EXIT_OS, "cannot use listening descriptor %d: %s", listen_fd, strerror(errno));
     worker->http = http_server_new(worker->base, listen_fd, raise_descriptor_limit(), &options->timeouts,
                                    &hooks, worker->metrics);
-    watch(worker);
 }
 
 static void worker_close(struct worker *worker)
@@ -293,6 +317,8 @@ int worker_main(const struct gateway_options *options)
         .options = options, .lifeline_fd = -1, .armed_ms = UINT64_MAX, .drain_ms = UINT64_MAX};
     worker_open(&worker);
     sandbox_enter(SANDBOX_WORKER);
+    await_sessions(&worker);
+    worker_listen(&worker);
     log_buffering(true);
     log_notice("serving slot=%u pid=%d", options->worker_slot, (int)getpid());
     log_flush();
