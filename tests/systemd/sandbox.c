@@ -55,8 +55,6 @@ static void skip_or_fail(struct sandbox *sandbox)
     if (result.exit_code != EXIT_SKIP)
         cr_assert_fail("no sandbox: %s", result.output);
     const char *why = strstr(result.output, "skipped: ");
-    printf("%s", why ? why : result.output);
-    fflush(stdout);
     cr_skip_test("%s", why ? why : result.output);
 }
 

@@ -171,18 +171,36 @@ Test(token_keys, come_back_from_their_files)
     cr_assert_arr_eq(found_secret.bytes, secret.bytes, sizeof(secret.bytes));
 }
 
-Test(token_keys, are_refused_where_others_can_read_them_or_they_are_none)
+Test(token_keys, are_refused_where_others_can_write_them_or_read_the_secret_one)
+{
+    char public_text[TOKEN_KEYS_FILE_BYTES], secret_text[TOKEN_KEYS_FILE_BYTES];
+    struct token_public_keys found;
+    struct token_secret_key found_secret;
+    static const struct {
+        mode_t mode;
+        bool public_fine, secret_fine;
+    } rows[] = {{0600, true, true},   {0644, true, false},  {0640, true, false}, {0604, true, false},
+                {0620, false, false}, {0602, false, false}, {0666, false, false}};
+    (void)!token_public_keys_format(&keys, public_text);
+    (void)!token_secret_key_format(&secret, secret_text);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *path = write_file(public_text, rows[i].mode);
+        cr_expect_eq(token_public_keys_load(path, &found) == NULL, rows[i].public_fine, "%o",
+                     (unsigned)rows[i].mode);
+        unlink(path);
+        path = write_file(secret_text, rows[i].mode);
+        cr_expect_eq(token_secret_key_load(path, &found_secret) == NULL, rows[i].secret_fine, "%o",
+                     (unsigned)rows[i].mode);
+        unlink(path);
+    }
+}
+
+Test(token_keys, are_refused_where_they_are_none)
 {
     char good[TOKEN_KEYS_FILE_BYTES], cut[TOKEN_KEYS_FILE_BYTES];
     struct token_public_keys found;
     struct token_secret_key found_secret;
     size_t length = token_public_keys_format(&keys, good);
-    static const mode_t modes[] = {0640, 0604, 0660};
-    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        const char *path = write_file(good, modes[i]);
-        cr_expect_not_null(token_public_keys_load(path, &found), "%o", (unsigned)modes[i]);
-        unlink(path);
-    }
     for (size_t i = 0; i < length; i++) {
         memcpy(cut, good, i);
         cut[i] = '\0';
