@@ -14,12 +14,13 @@
 #include "tests/lib/program.h"
 #include "tests/lib/wait.h"
 
-#define SCRIPTS    FORUMD_SOURCE_DIR "/tests/systemd/"
-#define EXIT_SKIP  77
-#define BOOT_MS    30000
-#define RUN_MS     60000
-#define VERIFY_MS  60000
-#define LIMITS_OFF "printf 'FORUMD_LIMIT_%s=off\\n' REGISTER LOGIN WRITE READ >>/etc/default/forumd"
+#define SCRIPTS      FORUMD_SOURCE_DIR "/tests/systemd/"
+#define EXIT_SKIP    77
+#define BOOT_MS      30000
+#define RUN_MS       60000
+#define VERIFY_MS    60000
+#define VERIFY_TIMES 4 /* as long as the load was, besides */
+#define LIMITS_OFF   "printf 'FORUMD_LIMIT_%s=off\\n' REGISTER LOGIN WRITE READ >>/etc/default/forumd"
 /* What goes wrong is shown with the end of the journal. */
 #define PRELUDE                                                                                              \
     "set -euo pipefail; trap 'code=$?; ((code == 0)) || journalctl --no-pager -o short-precise | tail -n "   \
@@ -165,7 +166,8 @@ static const char *line_with(const char *text, const char *part)
 
 void sandbox_load_check(struct sandbox_load *load, const char *what)
 {
-    struct program_result result = program_finish(load->program, load->seconds * 1000 + VERIFY_MS);
+    struct program_result result =
+        program_finish(load->program, load->seconds * VERIFY_TIMES * 1000 + VERIFY_MS);
     const char *requests = line_with(result.output, " requests in "),
                *read = line_with(result.output, "verify: ");
     cr_assert_eq(result.exit_code, 0, "%s: %s", what, result.output);
