@@ -56,6 +56,8 @@ static void skip_or_fail(struct sandbox *sandbox)
     if (result.exit_code != EXIT_SKIP)
         cr_assert_fail("no sandbox: %s", result.output);
     const char *why = strstr(result.output, "skipped: ");
+    printf("%s\n", why ? why : result.output); /* Criterion keeps the reason to itself */
+    fflush(stdout);
     cr_skip_test("%s", why ? why : result.output);
 }
 
