@@ -16,14 +16,14 @@
 #define LIMIT_BODY_BYTES       (256u << 10)
 #define LIMIT_HEAD_BYTES       (16u << 10) /* request line and headers */
 #define LIMIT_URI_BYTES        8192
-#define LIMIT_CONNECTIONS      20000 /* per worker */
-#define LIMIT_KNOWN_USERS      65536 /* the worker's cache of user id -> name */
-#define LIMIT_KNOWN_KEYS       16384 /* the worker's cache of user id -> public key */
-#define LIMIT_KNOWN_SIGNATURES 65536 /* its verdicts on signed posts: 36 bytes each */
-#define LIMIT_CACHE_BYTES      (16u << 20)  /* of answers that a worker keeps, where no flag says otherwise */
+#define LIMIT_CONNECTIONS      20000       /* per worker */
+#define LIMIT_KNOWN_USERS      65536       /* the worker's cache of user id -> name */
+#define LIMIT_KNOWN_KEYS       16384       /* the worker's cache of user id -> public key */
+#define LIMIT_KNOWN_SIGNATURES 65536       /* its verdicts on signed posts: 36 bytes each */
+#define LIMIT_CACHE_BYTES      (16u << 20) /* of answers that a worker keeps, where no flag says otherwise */
 #define LIMIT_CACHE_MAX_BYTES  (1u << 30)
-#define LIMIT_KEYS_WAIT_MS     200   /* a read waits that long for its authors' keys */
-#define LIMIT_FRAME_RETRIES    2     /* alone, after it was with a dying engine */
+#define LIMIT_KEYS_WAIT_MS     200 /* a read waits that long for its authors' keys */
+#define LIMIT_FRAME_RETRIES    2   /* alone, after it was with a dying engine */
 
 /* Rate limits (gateway/limits_page.h) */
 #define LIMIT_LIMITS_SETS     8192 /* of 8 slots, per table: 65,536 users or addresses that are remembered */
