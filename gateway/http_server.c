@@ -1,7 +1,10 @@
 #include "gateway/http_server.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -24,7 +27,7 @@
 #define ACCEPT_RETRY_MS    100 /* after accept failed: out of descriptors, say */
 #define DATE_BYTES         40
 #define LENGTH_BYTES       24
-#define INPUT_PARTS_MAX    16         /* evbuffer_read fills 4 at most */
+#define READ_BYTES         (16 << 10) /* at most, of a connection in a turn */
 #define EVHTTP_HEAD_MAX    (64 << 10) /* above the checker's limits, so that evhttp itself never refuses */
 #define EVHTTP_BODY_MAX    (4 << 20)
 #define EVHTTP_ALL_METHODS 0xffff
@@ -50,7 +53,6 @@ struct http_exchange {
     struct bufferevent *bev;
     struct evhttp_connection *evcon; /* NULL while new */
     struct head_checker *checker;
-    bool filtering; /* the input is being rewritten */
     enum phase phase;
     uint64_t since_ms;
     TAILQ_ENTRY(http_exchange) phase_link;
@@ -86,6 +88,7 @@ struct http_server {
     uint64_t drain_ms;  /* since when; UINT64_MAX: not draining */
     time_t date_s;
     char date[DATE_BYTES]; /* the Date header of date_s */
+    char input[READ_BYTES];
 };
 
 static void exchange_enter(struct http_exchange *exchange, enum phase phase)
@@ -151,56 +154,6 @@ static enum phase phase_of_input(const struct http_exchange *exchange)
     return phases[head_checker_phase(exchange->checker)];
 }
 
-/* Each part of the input from `from` on was shortened in place to kept[i] bytes: closes the gaps. Rare, so it
- * may copy. */
-static void close_gaps(struct http_exchange *exchange, struct evbuffer *input, size_t from,
-                       const struct evbuffer_iovec *parts, const size_t *kept, int count)
-{
-    struct evbuffer *whole = evbuffer_new();
-    ensure(whole != NULL);
-    exchange->filtering = true; /* what follows calls on_input again */
-    for (int i = 0; i < count; i++)
-        ensure(evbuffer_add(whole, parts[i].iov_base, kept[i]) == 0);
-    if (from > 0) {
-        struct evbuffer *before = evbuffer_new();
-        ensure(before != NULL && evbuffer_remove_buffer(input, before, from) == (int)from);
-        ensure(evbuffer_prepend_buffer(whole, before) == 0);
-        evbuffer_free(before);
-    }
-    ensure(evbuffer_drain(input, evbuffer_get_length(input)) == 0);
-    ensure(evbuffer_add_buffer(input, whole) == 0);
-    exchange->filtering = false;
-    evbuffer_free(whole);
-}
-
-/*
- * Checks what was added from `from` on, and takes out what HTTP allows but evhttp cannot read. When a byte is
- * refused it and all behind it go too: the whole requests before it are still served, and what evhttp reads
- * them from must be what was checked.
- */
-static enum head_verdict check_input(struct http_exchange *exchange, struct evbuffer *input, size_t from)
-{
-    struct evbuffer_iovec parts[INPUT_PARTS_MAX];
-    size_t kept[INPUT_PARTS_MAX];
-    struct evbuffer_ptr at;
-    if (from == evbuffer_get_length(input))
-        return HEAD_MORE;
-    ensure(evbuffer_ptr_set(input, &at, from, EVBUFFER_PTR_SET) == 0);
-    int count = evbuffer_peek(input, -1, &at, parts, ARRAY_LEN(parts));
-    ensure(count >= 0 && count <= (int)ARRAY_LEN(parts));
-    enum head_verdict verdict = HEAD_MORE;
-    bool shorter = false;
-    int seen = 0;
-    for (; seen < count && verdict == HEAD_MORE; seen++) {
-        kept[seen] = parts[seen].iov_len;
-        verdict = head_checker_filter(exchange->checker, parts[seen].iov_base, &kept[seen]);
-        shorter |= kept[seen] < parts[seen].iov_len;
-    }
-    if (shorter)
-        close_gaps(exchange, input, from, parts, kept, seen);
-    return verdict;
-}
-
 static const char *server_date(struct http_server *server)
 {
     time_t now_s = (time_t)(clock_wall_ms() / 1000);
@@ -213,55 +166,104 @@ static const char *server_date(struct http_server *server)
     return server->date;
 }
 
-/* All that is here is one whole request, and none of it was seen by evhttp. */
-static bool input_is_one_request(const struct http_exchange *exchange, size_t before)
+/* All that is here are the bytes of one whole request, which were just checked. */
+static bool input_is_one_request(const struct http_exchange *exchange)
 {
-    return before == 0 && exchange->phase == PHASE_IDLE &&
+    return exchange->phase == PHASE_IDLE && evbuffer_get_length(bufferevent_get_input(exchange->bev)) == 0 &&
            head_checker_phase(exchange->checker) == HEAD_PHASE_IDLE &&
            head_checker_requests(exchange->checker) == exchange->handled + 1;
 }
 
 /*
- * Refuses a request at the least cost there is, if the hook says so: evhttp never sees it. The answer goes to
- * the kernel at once. It does not fit only when the client leaves many answers unread: then it has lost its
- * connection.
+ * Refuses a request at the least cost there is, if the hook says so: neither evhttp nor a buffer of
+ * libevent's ever sees it. The answer goes to the kernel at once. It does not fit only when the client leaves
+ * many answers unread: then it has lost its connection.
  */
-static bool exchange_shed(struct http_exchange *exchange, struct evbuffer *input)
+static bool exchange_shed(struct http_exchange *exchange, const char *bytes, size_t length)
 {
     struct http_server *server = exchange->server;
-    struct evbuffer_iovec part;
     char answer[HTTP_REFUSAL_BYTES];
-    if (server->drain_ms != UINT64_MAX || evbuffer_peek(input, -1, NULL, &part, 1) != 1)
+    if (server->drain_ms != UINT64_MAX)
         return false;
-    size_t length =
-        server->hooks.refuse(server->hooks.arg, part.iov_base, part.iov_len, server_date(server), answer);
-    if (length == 0)
+    size_t size = server->hooks.refuse(server->hooks.arg, bytes, length, server_date(server), answer);
+    if (size == 0)
         return false;
-    exchange_throw_away_input(exchange);
     exchange->handled++;
     exchange_stay(exchange);
-    if (send(exchange->fd, answer, length, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)length)
+    if (send(exchange->fd, answer, size, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)size)
         (void)shutdown(exchange->fd, SHUT_RDWR);
     return true;
 }
 
-/* Runs before evhttp sees the bytes. */
-static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+static void input_add(struct bufferevent *bev, const char *bytes, size_t length)
 {
-    struct http_exchange *exchange = arg;
-    if (info->n_added == 0 || exchange->refusal != STATUS_OK || exchange->filtering)
+    struct evbuffer *input = bufferevent_get_input(bev);
+    (void)evbuffer_unfreeze(input, 0);
+    ensure(evbuffer_add(input, bytes, length) == 0);
+    (void)evbuffer_freeze(input, 0);
+}
+
+/*
+ * Checks what came, and takes out what HTTP allows but evhttp cannot read. When a byte is refused it and all
+ * behind it go too: the whole requests before it are still served, and what evhttp reads them from must be
+ * what was checked.
+ */
+static void exchange_take(struct http_exchange *exchange, char *bytes, size_t length)
+{
+    if (exchange->refusal != STATUS_OK)
         return;
-    if (check_input(exchange, input, info->orig_size) == HEAD_REFUSED) {
+    enum head_verdict verdict = head_checker_filter(exchange->checker, bytes, &length);
+    if (verdict != HEAD_REFUSED && input_is_one_request(exchange) && exchange_shed(exchange, bytes, length))
+        return;
+    input_add(exchange->bev, bytes, length);
+    if (verdict == HEAD_REFUSED) {
         exchange->refusal = head_checker_status(exchange->checker);
         exchange->refusal_detail = head_checker_detail(exchange->checker);
         if (exchange->phase < PHASE_WAITING)
             exchange_end_at_refusal(exchange);
-        return;
-    }
-    if (input_is_one_request(exchange, info->orig_size) && exchange_shed(exchange, input))
-        return;
-    if (exchange->phase < PHASE_WAITING)
+    } else if (exchange->phase < PHASE_WAITING) {
         exchange_enter(exchange, phase_of_input(exchange));
+    }
+    bufferevent_trigger(exchange->bev, EV_READ, 0); /* may free the exchange */
+}
+
+/*
+ * Reads in place of libevent's own function: that one asks for the number of bytes first and makes a buffer
+ * for each read, which together cost half as much as a refusal does now; and bytes are checked, and refused,
+ * before they are in any buffer.
+ */
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_exchange *exchange = arg;
+    struct http_server *server = exchange->server;
+    (void)what;
+    ssize_t got = recv(fd, server->input, sizeof(server->input), MSG_DONTWAIT);
+    if (got > 0) {
+        exchange_take(exchange, server->input, (size_t)got);
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+        (void)bufferevent_disable(exchange->bev, EV_READ);
+        bufferevent_trigger_event(exchange->bev,
+                                  BEV_EVENT_READING | (got == 0 ? BEV_EVENT_EOF : BEV_EVENT_ERROR), 0);
+    }
+}
+
+/* libevent says that this part of a bufferevent may change with 2.2. */
+static_assert(LIBEVENT_VERSION_NUMBER < 0x02020000, "look whether bufferevents still read by ev_read");
+
+static void set_reader(struct http_exchange *exchange, event_callback_fn reader, void *arg)
+{
+    struct event *readable = &exchange->bev->ev_read;
+    bool wanted = event_pending(readable, EV_READ, NULL) != 0;
+    ensure(event_del(readable) == 0);
+    ensure(event_assign(readable, exchange->server->base, exchange->fd, EV_READ | EV_PERSIST | EV_FINALIZE,
+                        reader, arg) == 0);
+    if (wanted)
+        ensure(event_add(readable, NULL) == 0);
+}
+
+static void on_readable_no_more(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
 }
 
 /* The net below the head checker: whatever evhttp writes by itself but "100 Continue" is replaced by our
@@ -290,7 +292,6 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     exchange->checker = head_checker_new();
     exchange->bev = bufferevent_socket_new(base, -1, 0);
     ensure(exchange->bev != NULL);
-    ensure(evbuffer_add_cb(bufferevent_get_input(exchange->bev), on_input, exchange) != NULL);
     ensure(evbuffer_add_cb(bufferevent_get_output(exchange->bev), on_output, exchange) != NULL);
     bufferevent_setwatermark(exchange->bev, EV_READ, 0, HTTP_INPUT_BYTES);
     bufferevent_incref(exchange->bev);
@@ -333,7 +334,7 @@ static void on_closed(struct evhttp_connection *evcon, void *arg)
     struct http_exchange *exchange = arg;
     struct http_server *server = exchange->server;
     (void)evcon;
-    (void)evbuffer_remove_cb(bufferevent_get_input(exchange->bev), on_input, exchange);
+    set_reader(exchange, on_readable_no_more, exchange->bev); /* its end is done by that argument */
     (void)evbuffer_remove_cb(bufferevent_get_output(exchange->bev), on_output, exchange);
     if (exchange->request != NULL) {
         /* After an error evhttp has taken it off the connection, and leaves it to us. */
@@ -364,7 +365,6 @@ static void exchange_adopt(struct http_exchange *exchange)
     void *evcon = NULL;
     bufferevent_getcb(exchange->bev, NULL, NULL, NULL, &evcon);
     if (evcon == NULL) { /* evhttp could not use it and let go of it */
-        (void)evbuffer_remove_cb(bufferevent_get_input(exchange->bev), on_input, exchange);
         (void)evbuffer_remove_cb(bufferevent_get_output(exchange->bev), on_output, exchange);
         bufferevent_decref(exchange->bev);
         exchange_free(exchange);
@@ -373,6 +373,7 @@ static void exchange_adopt(struct http_exchange *exchange)
     exchange->evcon = evcon;
     exchange->fd = bufferevent_getfd(exchange->bev);
     by_fd_set(exchange->server, exchange->fd, exchange);
+    set_reader(exchange, on_readable, exchange);
     evhttp_connection_set_closecb(exchange->evcon, on_closed, exchange);
     exchange_enter(exchange, PHASE_IDLE);
     bufferevent_decref(exchange->bev);
