@@ -12,6 +12,7 @@
     8192                          /* requests of one worker that wait for one engine, in flight included */
 #define LIMIT_QUEUE_MS         50 /* beyond what an engine decides in that time, requests for it are refused */
 #define LIMIT_QUEUE_MIN        256  /* but never with fewer waiting */
+#define LIMIT_REPLIES_HELD     2    /* of an engine, until a turn has time for them; then it gets no batch */
 #define LIMIT_DEADLINE_MS      2000 /* a request's time from its arrival */
 #define LIMIT_BODY_BYTES       (256u << 10)
 #define LIMIT_HEAD_BYTES       (16u << 10) /* request line and headers */
@@ -38,6 +39,8 @@
 #define LIMIT_TURN_BURST_MS    15   /* while it is not behind: what is read later in a turn is refused, ... */
 #define LIMIT_TURN_BURST       64   /* ... but for the first ones */
 #define LIMIT_TURN_SHARE_MIN   32   /* requests that are admitted in each turn, however far behind */
+#define LIMIT_TURN_ANSWERS_MS  4    /* engines' answers that are worked on in a turn, ... */
+#define LIMIT_TURN_ANSWERS_MIN 32   /* ... but for the first ones; of the rest one an engine */
 
 /* Engine */
 #define LIMIT_WORKERS             64

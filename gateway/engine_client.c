@@ -21,10 +21,21 @@ struct channel {
     struct batch batch;
 };
 
+/* What a turn had no time for. */
+struct held_reply {
+    TAILQ_ENTRY(held_reply) link;
+    struct batch_reader reader; /* of `bytes` */
+    uint8_t bytes[];
+};
+
+TAILQ_HEAD(held_list, held_reply);
+
 struct engine_client {
     struct engine_client_config config;
     struct entries entries;
     struct channel requests, collect, probe;
+    struct held_list held; /* in the order in which they came */
+    size_t held_count;
     uint64_t last_serial;
     struct entry *sole; /* on its last retry: nothing else goes out meanwhile */
     uint64_t sent_ms;   /* the batch under way, or the last one */
@@ -189,7 +200,7 @@ static bool reply_open(struct engine_client *client, const struct channel *chann
 static void collect_start(struct engine_client *client)
 {
     uint64_t now_ms = client_now(client);
-    if (client->collect.busy || now_ms < client->collect_ms ||
+    if (client->collect.busy || now_ms < client->collect_ms || client->held_count >= LIMIT_REPLIES_HELD ||
         TAILQ_EMPTY(client_list(client, ENTRY_DEFERRED)))
         return;
     channel_begin(client, &client->collect);
@@ -199,15 +210,21 @@ static void collect_start(struct engine_client *client)
 
 static void entry_defer(struct engine_client *client, struct entry *entry, uint64_t run)
 {
-    if (entry->state != ENTRY_IN_FLIGHT)
+    if (entry->state != ENTRY_IN_FLIGHT && entry->state != ENTRY_ANSWERED)
         return;
     metrics_add(client->config.metrics, METRIC_DEFERRED, 1);
     entry->run = run;
     entries_move(&client->entries, entry, ENTRY_DEFERRED);
 }
 
-/* All frames of a reply. Those of requests that are settled already are skipped. */
-static void reply_settle(struct engine_client *client, struct batch_reader *reader)
+static bool client_has_enough(const struct engine_client *client)
+{
+    return client->config.enough != NULL && client->config.enough(client->config.enough_arg);
+}
+
+/* Frames of a reply, one at least; `whole`: all of them. Those of requests that are settled already are
+ * skipped. False: some are left. */
+static bool reply_settle(struct engine_client *client, struct batch_reader *reader, bool whole)
 {
     struct reply_frame frame;
     while (batch_next_reply(reader, &frame)) {
@@ -224,7 +241,46 @@ static void reply_settle(struct engine_client *client, struct batch_reader *read
                                      .length = frame.length,
                                      .batch_size = entry->batch_size};
         entry_finish(client, entry, &reply);
+        if (!whole && client_has_enough(client))
+            return reader->read == reader->count;
     }
+    return true;
+}
+
+static void reply_hold(struct engine_client *client, const struct batch_reader *reader)
+{
+    size_t length = reader->length - reader->offset;
+    struct held_reply *held = xmalloc(sizeof(*held) + length);
+    memcpy(held->bytes, reader->bytes + reader->offset, length);
+    held->reader = *reader;
+    held->reader.bytes = held->bytes;
+    held->reader.length = length;
+    held->reader.offset = 0;
+    TAILQ_INSERT_TAIL(&client->held, held, link);
+    client->held_count++;
+}
+
+static void held_settle(struct engine_client *client, bool whole)
+{
+    struct held_reply *held;
+    while ((held = TAILQ_FIRST(&client->held)) != NULL && reply_settle(client, &held->reader, whole)) {
+        TAILQ_REMOVE(&client->held, held, link);
+        client->held_count--;
+        free(held);
+    }
+    if (held == NULL)
+        list_refuse(client, ENTRY_ANSWERED, STATUS_ENGINE_UNAVAILABLE); /* left out of the replies */
+}
+
+/* A reply that was opened, and of which nothing was read. */
+static void reply_take(struct engine_client *client, struct batch_reader *reader)
+{
+    const struct held_reply *held = TAILQ_FIRST(&client->held);
+    if (held != NULL && held->reader.sender != reader->sender)
+        held_settle(client, true);
+    suspect_other_runs(client, reader->sender);
+    if (!TAILQ_EMPTY(&client->held) || !reply_settle(client, reader, false))
+        reply_hold(client, reader);
 }
 
 /* The batch never left: its frames wait again, in front, in their order. */
@@ -285,8 +341,12 @@ static void requests_answered(struct engine_client *client, const uint8_t *bytes
     }
     room_measure(client);
     note_run(client, reader.sender);
-    reply_settle(client, &reader);
-    list_refuse(client, ENTRY_IN_FLIGHT, STATUS_ENGINE_UNAVAILABLE); /* left out of the reply */
+    reply_take(client, &reader);
+    struct entry *entry;
+    while ((entry = TAILQ_FIRST(client_list(client, ENTRY_IN_FLIGHT))) != NULL)
+        entries_move(&client->entries, entry, ENTRY_ANSWERED);
+    if (TAILQ_EMPTY(&client->held))
+        list_refuse(client, ENTRY_ANSWERED, STATUS_ENGINE_UNAVAILABLE); /* left out of the reply */
     collect_start(client);
 }
 
@@ -294,6 +354,8 @@ static void on_requests(void *arg, enum call_result result, const uint8_t *bytes
 {
     struct engine_client *client = arg;
     client->requests.busy = false;
+    if (result != CALL_ANSWERED)
+        held_settle(client, true);
     switch (result) {
     case CALL_ANSWERED:
         FAULT_POINT(receive_before);
@@ -325,7 +387,7 @@ static void collect_answered(struct engine_client *client, const uint8_t *bytes,
         return;
     }
     note_run(client, reader.sender);
-    reply_settle(client, &reader);
+    reply_take(client, &reader);
     collect_start(client);
 }
 
@@ -333,6 +395,8 @@ static void on_collect(void *arg, enum call_result result, const uint8_t *bytes,
 {
     struct engine_client *client = arg;
     client->collect.busy = false;
+    if (result != CALL_ANSWERED)
+        held_settle(client, true);
     switch (result) {
     case CALL_ANSWERED:
         collect_answered(client, bytes, length);
@@ -367,6 +431,7 @@ struct engine_client *engine_client_new(const struct engine_client_config *confi
     client->config = *config;
     client->forget_ms = UINT64_MAX;
     entries_init(&client->entries);
+    TAILQ_INIT(&client->held);
     client->requests.call = config->transport->call_new(config->peer, on_requests, client);
     client->collect.call = config->transport->call_new(config->peer, on_collect, client);
     client->probe.call = config->transport->call_new(config->peer, on_probe, client);
@@ -381,6 +446,11 @@ void engine_client_free(struct engine_client *client)
     for (size_t i = 0; i < ARRAY_LEN(channels); i++) {
         client->config.transport->call_cancel(channels[i]->call);
         batch_dispose(&channels[i]->batch);
+    }
+    struct held_reply *held;
+    while ((held = TAILQ_FIRST(&client->held)) != NULL) {
+        TAILQ_REMOVE(&client->held, held, link);
+        free(held);
     }
     entries_dispose(&client->entries);
     free(client);
@@ -447,7 +517,8 @@ static void batch_fill_alone(struct engine_client *client, struct entry *suspect
 
 void engine_client_flush(struct engine_client *client)
 {
-    if (client->requests.busy || client->circuit_open || client->sole != NULL)
+    if (client->requests.busy || client->circuit_open || client->sole != NULL ||
+        client->held_count >= LIMIT_REPLIES_HELD)
         return;
     struct entry *suspect = TAILQ_FIRST(client_list(client, ENTRY_SUSPECT));
     if (suspect == NULL && TAILQ_EMPTY(client_list(client, ENTRY_QUEUED)))
@@ -507,6 +578,7 @@ static void probe_due(struct engine_client *client, uint64_t now_ms)
 void engine_client_tick(struct engine_client *client)
 {
     uint64_t now_ms = client_now(client);
+    held_settle(client, false);
     expire_due(client, now_ms);
     forget_due(client, now_ms);
     probe_due(client, now_ms);
@@ -521,7 +593,7 @@ static void earlier(uint64_t *ms, uint64_t candidate_ms)
 
 uint64_t engine_client_next_ms(const struct engine_client *client)
 {
-    uint64_t next_ms = client->forget_ms;
+    uint64_t next_ms = client->held_count > 0 ? 0 : client->forget_ms;
     const struct entry *first = TAILQ_FIRST(&client->entries.by_deadline);
     if (first != NULL)
         earlier(&next_ms, first->frame.deadline_ms);

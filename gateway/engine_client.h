@@ -12,6 +12,11 @@
  * unless it is not there at all - then they wait for its return. Retries and further steps are never refused
  * so.
  *
+ * Answers are as much work as requests are, and a batch has up to LIMIT_BATCH_FRAMES of them. So that no turn
+ * is that long, `enough` may interrupt: the rest of a reply is held for the next turns. The engine goes on
+ * meanwhile, until LIMIT_REPLIES_HELD are held. When its connection breaks, or another run of it answers, all
+ * that is held is done with first.
+ *
  * It knows neither NNG nor the clock: both come through the transport (engine_links.c has the real one), so
  * tests drive it.
  */
@@ -53,6 +58,9 @@ struct engine_client_config {
     struct request_ids *ids;
     struct metrics *metrics;
     uint64_t *run; /* gets the run of the engine that answers; NULL: nobody asks */
+    /* Asked after each answer: whether this turn had enough of them. NULL: never. */
+    bool (*enough)(void *arg);
+    void *enough_arg;
 };
 
 struct engine_client;
@@ -90,9 +98,9 @@ enum status engine_client_send(struct engine_client *client, const struct engine
 
 /* At the end of each turn of the loop: sends what waits, if nothing is in flight. */
 void engine_client_flush(struct engine_client *client);
-/* Deadlines, probes. To be called when engine_client_next_ms has come. */
+/* Answers that are held, deadlines, probes. To be called when engine_client_next_ms has come. */
 void engine_client_tick(struct engine_client *client);
-/* UINT64_MAX: nothing is due. */
+/* UINT64_MAX: nothing is due; 0: in each turn. */
 uint64_t engine_client_next_ms(const struct engine_client *client);
 
 /* Requests that wait or are under way, those included that nobody waits for any more. */

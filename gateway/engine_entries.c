@@ -16,7 +16,7 @@ static size_t bucket_of(const struct request_id *id)
 
 static bool state_is_with_engine(enum entry_state state)
 {
-    return state == ENTRY_IN_FLIGHT || state == ENTRY_DEFERRED;
+    return state == ENTRY_IN_FLIGHT || state == ENTRY_ANSWERED || state == ENTRY_DEFERRED;
 }
 
 void entries_init(struct entries *entries)

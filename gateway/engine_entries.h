@@ -16,6 +16,7 @@ enum entry_state {
     ENTRY_QUEUED,    /* was not sent, or surely not decided */
     ENTRY_SUSPECT,   /* was with an engine that died; goes out alone */
     ENTRY_IN_FLIGHT, /* in the batch under way */
+    ENTRY_ANSWERED,  /* what came for it is held until a turn has time for it */
     ENTRY_DEFERRED,  /* the engine decides it later; a collect brings the answer */
     ENTRY_STATES,
 };
@@ -24,7 +25,7 @@ struct entry {
     enum entry_state state;
     TAILQ_ENTRY(entry) link; /* in the list of its state */
     TAILQ_ENTRY(entry) deadline_link;
-    LIST_ENTRY(entry) id_link; /* while in flight or deferred */
+    LIST_ENTRY(entry) id_link; /* while in flight, answered or deferred */
     engine_reply_fn done;      /* NULL: answered at its deadline; kept until the engine is done with it */
     void *arg;
     struct request_frame frame; /* its payload is the entry's own */
@@ -68,5 +69,5 @@ void entries_move_first(struct entries *entries, struct entry *entry, enum entry
 void entries_remove(struct entries *entries, struct entry *entry);
 /* Nobody waits for it any more: out of the order by deadline. */
 void entries_give_up(struct entries *entries, struct entry *entry);
-/* Among those in flight or deferred; NULL: none. No two of them have the same id. */
+/* Among those in flight, answered or deferred; NULL: none. No two of them have the same id. */
 struct entry *entries_by_id(const struct entries *entries, const struct request_id *id);

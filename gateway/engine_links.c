@@ -5,6 +5,7 @@
 #include "common/caller.h"
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "common/limits.h"
 #include "gateway/session_follower.h"
 
 struct engine_links {
@@ -13,6 +14,9 @@ struct engine_links {
     struct engine_client *clients[DOMAIN_COUNT];
     struct engine_board *board;
     struct session_follower *follower;
+    unsigned answers;    /* worked on in this turn */
+    uint64_t answers_us; /* when the first of them was done */
+    unsigned turns;
 };
 
 static void *link_call_new(void *peer, call_done_fn done, void *arg)
@@ -43,6 +47,17 @@ static const struct engine_transport nng_transport = {
     .now_ms = link_now_ms,
 };
 
+/* How long the answers of a turn may take together; their writing, at its end, takes about as long again. */
+static bool answers_are_enough(void *arg)
+{
+    struct engine_links *links = arg;
+    uint64_t now_us = clock_monotonic_us();
+    if (links->answers++ == 0)
+        links->answers_us = now_us;
+    return links->answers >= LIMIT_TURN_ANSWERS_MIN &&
+           now_us - links->answers_us >= LIMIT_TURN_ANSWERS_MS * 1000u;
+}
+
 struct engine_links *engine_links_open(unsigned port_base, const struct mac_key *key, struct request_ids *ids,
                                        struct metrics *metrics, struct closed_sessions *closed,
                                        struct engine_pages *pages)
@@ -62,6 +77,8 @@ struct engine_links *engine_links_open(unsigned port_base, const struct mac_key 
             .ids = ids,
             .metrics = metrics,
             .run = engine_pages_run(pages, (enum domain_id)i),
+            .enough = answers_are_enough,
+            .enough_arg = links,
         };
         links->clients[i] = engine_client_new(&config);
     }
@@ -111,11 +128,16 @@ bool engine_links_stuck(struct engine_links *links, uint64_t now_ms)
 
 void engine_links_turn(struct engine_links *links, uint64_t now_ms)
 {
+    enum { ENGINES = DOMAIN_COUNT - DOMAIN_FIRST };
+    unsigned first = links->turns++ % ENGINES; /* each in turn is the first whose held answers get the time */
     if (session_follower_next_ms(links->follower) <= now_ms)
         session_follower_tick(links->follower);
-    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
-        if (engine_client_next_ms(links->clients[i]) <= now_ms)
-            engine_client_tick(links->clients[i]);
+    for (unsigned i = 0; i < ENGINES; i++) {
+        struct engine_client *client = links->clients[DOMAIN_FIRST + (first + i) % ENGINES];
+        if (engine_client_next_ms(client) <= now_ms)
+            engine_client_tick(client);
+    }
+    links->answers = 0;
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
         engine_client_flush(links->clients[i]);
 }

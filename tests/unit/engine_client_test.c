@@ -34,6 +34,7 @@ static struct world {
     struct fake_call calls[CALLS];
     unsigned call_count;
     uint64_t now_ms;
+    bool enough; /* of answers, after each */
     struct mac_key key;
     struct request_ids ids;
     struct metrics *metrics;
@@ -74,6 +75,12 @@ static uint64_t fake_now_ms(void *peer)
     return world.now_ms;
 }
 
+static bool fake_enough(void *arg)
+{
+    (void)arg;
+    return world.enough;
+}
+
 static const struct engine_transport transport = {fake_call_new, fake_call_start, fake_call_cancel,
                                                   fake_now_ms};
 
@@ -90,6 +97,7 @@ static void world_open(void)
         .key = &world.key,
         .ids = &world.ids,
         .metrics = world.metrics,
+        .enough = fake_enough,
     };
     world.client = engine_client_new(&config);
 }
@@ -581,4 +589,114 @@ Test(engine_client, takes_further_steps_of_admitted_requests_when_others_are_ref
                                      .deadline_ms = world.now_ms + LIMIT_DEADLINE_MS,
                                      .admitted = true};
     cr_expect_eq(engine_client_send(world.client, &request, on_answer, NULL), STATUS_OK);
+}
+
+/* An answer in each turn, and the others held. */
+static void hold_answers_of_four(void)
+{
+    for (unsigned i = 1; i <= 4; i++)
+        send_number(i);
+    engine_client_flush(world.client);
+    world.enough = true;
+    ANSWER(CALL_REQUESTS, 7, {1, STATUS_OK, "one"}, {2, STATUS_DEFERRED, NULL}, {3, STATUS_OK, "three"},
+           {4, STATUS_OK, "four"});
+    cr_assert_eq(world.answer_count, 1);
+}
+
+Test(engine_client, holds_answers_that_a_turn_has_no_time_for_while_the_engine_goes_on)
+{
+    hold_answers_of_four();
+    cr_expect_eq(engine_client_next_ms(world.client), 0, "the rest would wait for traffic");
+    send_number(5);
+    engine_client_flush(world.client);
+    EXPECT_SENT(5);
+    engine_client_tick(world.client);
+    cr_assert_eq(world.answer_count, 2);
+    expect_answer(1, 3, STATUS_OK);
+    cr_expect_str_eq(world.answers[1].text, "three");
+    engine_client_tick(world.client);
+    expect_answer(2, 4, STATUS_OK);
+    cr_expect_str_eq(world.answers[2].text, "four");
+    cr_expect_gt(engine_client_next_ms(world.client), world.now_ms);
+    ANSWER(CALL_REQUESTS, 7, {5, STATUS_OK, NULL});
+    ANSWER(CALL_COLLECT, 7, {2, STATUS_OK, "two"});
+    expect_answer(3, 5, STATUS_OK);
+    expect_answer(4, 2, STATUS_OK);
+    cr_expect_eq(engine_client_pending(world.client), 0);
+}
+
+Test(engine_client, gives_an_engine_no_more_batches_while_its_answers_pile_up)
+{
+    for (unsigned i = 0; i < LIMIT_REPLIES_HELD; i++) {
+        send_number(10 * i + 1);
+        send_number(10 * i + 2);
+        engine_client_flush(world.client);
+        world.enough = true;
+        ANSWER(CALL_REQUESTS, 7, {(uint8_t)(10 * i + 1), STATUS_OK, NULL},
+               {(uint8_t)(10 * i + 2), STATUS_OK, NULL});
+    }
+    cr_expect_eq(world.answer_count, 1);
+    send_number(99);
+    engine_client_flush(world.client);
+    cr_expect_not(world.calls[CALL_REQUESTS].busy);
+    world.enough = false;
+    engine_client_tick(world.client);
+    cr_expect_eq(world.answer_count, 2 * LIMIT_REPLIES_HELD);
+    engine_client_flush(world.client);
+    EXPECT_SENT(99);
+}
+
+Test(engine_client, is_done_with_held_answers_before_it_suspects_those_of_a_broken_connection)
+{
+    hold_answers_of_four();
+    send_number(5);
+    engine_client_flush(world.client);
+    end_call(CALL_REQUESTS, CALL_RESET);
+    cr_assert_eq(world.answer_count, 3, "an answer that was here is lost");
+    engine_client_flush(world.client);
+    EXPECT_SENT(5);
+    ANSWER(CALL_REQUESTS, 8,
+           {5, STATUS_OK, NULL}); /* another run: it knows nothing of what the first deferred */
+    engine_client_flush(world.client);
+    EXPECT_SENT(2);
+}
+
+Test(engine_client, is_done_with_held_answers_before_those_of_another_run)
+{
+    hold_answers_of_four();
+    send_number(5);
+    engine_client_flush(world.client);
+    ANSWER(CALL_REQUESTS, 8, {5, STATUS_OK, NULL});
+    cr_assert_eq(world.answer_count, 4);
+    expect_answer(3, 5, STATUS_OK);
+    engine_client_flush(world.client);
+    EXPECT_SENT(2);
+}
+
+Test(engine_client, answers_at_its_deadline_what_is_held_too_long_and_only_once)
+{
+    hold_answers_of_four();
+    advance(LIMIT_DEADLINE_MS);
+    expect_answer(1, 3, STATUS_OK);
+    cr_assert_eq(world.answer_count, 4);
+    expect_answer(2, 2, STATUS_EXPIRED);
+    expect_answer(3, 4, STATUS_EXPIRED);
+    world.enough = false;
+    engine_client_tick(world.client);
+    cr_expect_eq(world.answer_count, 4);
+    advance(LIMIT_DEADLINE_MS + 1);
+    cr_expect_eq(engine_client_pending(world.client), 0);
+}
+
+Test(engine_client, refuses_what_a_held_reply_left_out)
+{
+    for (unsigned i = 1; i <= 3; i++)
+        send_number(i);
+    engine_client_flush(world.client);
+    world.enough = true;
+    ANSWER(CALL_REQUESTS, 7, {1, STATUS_OK, NULL}, {2, STATUS_OK, NULL});
+    engine_client_tick(world.client);
+    expect_answer(1, 2, STATUS_OK);
+    expect_answer(2, 3, STATUS_ENGINE_UNAVAILABLE);
+    cr_expect_eq(engine_client_pending(world.client), 0);
 }
