@@ -98,13 +98,17 @@ static void line_answered(struct flood *flood, struct line *line)
     struct flood_result *result = flood->result;
     uint64_t took_us = now_us() - line->sent_us;
     unsigned status = line->status;
+    bool timed = line->sent_us >= flood->start_us + flood->spec->settle_ms * 1000ull;
     if ((status >= 200 && status < 300) || status == 304) {
         result->good++;
-        histogram_add(result->good_us, took_us);
+        if (timed)
+            histogram_add(result->good_us, took_us);
     } else if (status == 503 || status == 429) {
         result->shed++;
-        histogram_add(result->shed_us, took_us);
-        histogram_add(result->shed_due_us, took_us + line->sent_us - line->due_us);
+        if (timed) {
+            histogram_add(result->shed_us, took_us);
+            histogram_add(result->shed_due_us, took_us + line->sent_us - line->due_us);
+        }
     } else {
         result->other++;
         result->other_status = status;

@@ -21,6 +21,7 @@ struct flood_spec {
     unsigned connections;
     double rate; /* requests a second; 0: closed loop */
     unsigned duration_ms;
+    unsigned settle_ms; /* at first: what is sent then is counted, but not timed */
     uint64_t count_max; /* requests; 0: as many as the time gives */
     /* Writes the whole request `number` (0, 1, ...) to `out`; returns its length. */
     size_t (*make)(void *arg, uint64_t number, char *out, size_t max);
