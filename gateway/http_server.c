@@ -64,7 +64,10 @@ struct http_exchange {
     enum status refusal; /* what the end will say; STATUS_OK: not refused */
     const char *refusal_detail;
     bool answered, doomed; /* on that list */
-    bool writing;          /* what is added to the output now is ours, not evhttp's */
+    TAILQ_ENTRY(http_exchange) doze_link;
+    bool dozing;
+    uint64_t doze_ms;
+    bool writing; /* what is added to the output now is ours, not evhttp's */
 };
 
 TAILQ_HEAD(exchange_list, http_exchange);
@@ -80,6 +83,7 @@ struct http_server {
     uint64_t timeouts_ms[PHASE_COUNT]; /* 0: none */
     struct exchange_list answered;     /* in this turn: their answers are to be written */
     struct exchange_list doomed;       /* to be refused at the end of this turn */
+    struct exchange_list dozing;       /* by doze_ms */
     struct http_exchange **by_fd;
     size_t by_fd_size;
     size_t connections, connections_max;
@@ -203,6 +207,41 @@ static void input_add(struct bufferevent *bev, const char *bytes, size_t length)
     (void)evbuffer_freeze(input, 0);
 }
 
+static void exchange_wake(struct http_exchange *exchange)
+{
+    if (!exchange->dozing)
+        return;
+    TAILQ_REMOVE(&exchange->server->dozing, exchange, doze_link);
+    exchange->dozing = false;
+    ensure(event_add(&exchange->bev->ev_read, NULL) == 0);
+}
+
+/*
+ * Whose request comes byte by byte is not listened to for a while: what they cost must not depend on how many
+ * pieces they make of it. All of them are looked at together, so that they wake nobody up in between.
+ */
+static void exchange_doze(struct http_exchange *exchange, size_t came)
+{
+    struct http_server *server = exchange->server;
+    uint64_t now_ms = clock_monotonic_ms();
+    if ((exchange->phase != PHASE_HEAD && exchange->phase != PHASE_BODY) || came >= HTTP_DRIP_BYTES ||
+        now_ms < exchange->since_ms + HTTP_DOZE_AFTER_MS || exchange->dozing)
+        return;
+    ensure(event_del(&exchange->bev->ev_read) == 0);
+    exchange->dozing = true;
+    exchange->doze_ms = (now_ms / HTTP_DOZE_MS + 1) * HTTP_DOZE_MS;
+    TAILQ_INSERT_TAIL(&server->dozing, exchange, doze_link);
+}
+
+/* Whether evhttp can do something with what is here: a request, a head that announces a body, or a good part
+ * of a body. It would look at each byte's arrival for a line's end. */
+static bool input_is_useful(const struct http_exchange *exchange, uint64_t heads_before)
+{
+    return exchange->refusal != STATUS_OK || head_checker_heads(exchange->checker) > heads_before ||
+           head_checker_requests(exchange->checker) > exchange->handled ||
+           evbuffer_get_length(bufferevent_get_input(exchange->bev)) >= READ_BYTES;
+}
+
 /*
  * Checks what came, and takes out what HTTP allows but evhttp cannot read. When a byte is refused it and all
  * behind it go too: the whole requests before it are still served, and what evhttp reads them from must be
@@ -210,6 +249,8 @@ static void input_add(struct bufferevent *bev, const char *bytes, size_t length)
  */
 static void exchange_take(struct http_exchange *exchange, char *bytes, size_t length)
 {
+    uint64_t heads = head_checker_heads(exchange->checker);
+    size_t came = length;
     if (exchange->refusal != STATUS_OK)
         return;
     enum head_verdict verdict = head_checker_filter(exchange->checker, bytes, &length);
@@ -224,13 +265,16 @@ static void exchange_take(struct http_exchange *exchange, char *bytes, size_t le
     } else if (exchange->phase < PHASE_WAITING) {
         exchange_enter(exchange, phase_of_input(exchange));
     }
-    bufferevent_trigger(exchange->bev, EV_READ, 0); /* may free the exchange */
+    if (input_is_useful(exchange, heads))
+        bufferevent_trigger(exchange->bev, EV_READ, 0); /* may free the exchange */
+    else
+        exchange_doze(exchange, came);
 }
 
 /*
  * Reads in place of libevent's own function: that one asks for the number of bytes first and makes a buffer
- * for each read, which together cost half as much as a refusal does now; and bytes are checked, and refused,
- * before they are in any buffer.
+ * for each read, which took 2 of the 9 us that a refusal cost; and bytes are checked, and refused, before
+ * they are in any buffer.
  */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -240,10 +284,23 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     ssize_t got = recv(fd, server->input, sizeof(server->input), MSG_DONTWAIT);
     if (got > 0) {
         exchange_take(exchange, server->input, (size_t)got);
-    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+    } else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        exchange_doze(exchange, 0);
+    } else {
         (void)bufferevent_disable(exchange->bev, EV_READ);
         bufferevent_trigger_event(exchange->bev,
                                   BEV_EVENT_READING | (got == 0 ? BEV_EVENT_EOF : BEV_EVENT_ERROR), 0);
+    }
+}
+
+void http_server_look(struct http_server *server, uint64_t now_ms)
+{
+    struct http_exchange *exchange;
+    for (unsigned i = 0; i < HTTP_SLOW_PER_TURN && (exchange = TAILQ_FIRST(&server->dozing)) != NULL &&
+                         exchange->doze_ms <= now_ms;
+         i++) {
+        exchange_wake(exchange);
+        on_readable(exchange->fd, EV_READ, exchange);
     }
 }
 
@@ -319,6 +376,8 @@ static void exchange_free(struct http_exchange *exchange)
         exchange_written(exchange);
     if (exchange->doomed)
         TAILQ_REMOVE(&server->doomed, exchange, turn_link);
+    if (exchange->dozing)
+        TAILQ_REMOVE(&server->dozing, exchange, doze_link);
     TAILQ_REMOVE(&server->phases[exchange->phase], exchange, phase_link);
     if (exchange->fd >= 0)
         server->by_fd[exchange->fd] = NULL;
@@ -588,6 +647,7 @@ static void exchange_refuse(struct http_exchange *exchange)
     struct http_answer answer = {0};
     TAILQ_REMOVE(&server->doomed, exchange, turn_link);
     exchange->doomed = false;
+    exchange_wake(exchange);
     server->hooks.refused(server->hooks.arg, http_exchange_peer(exchange), exchange->refusal,
                           exchange->refusal_detail, &answer);
     bufferevent_setcb(exchange->bev, on_refused_input, on_refusal_written, on_refused_event, exchange);
@@ -623,12 +683,14 @@ static void exchange_is_late(struct http_exchange *exchange)
     }
 }
 
+/* A crowd that came together is late together: closed in parts, so that it holds up nobody else. */
 static void close_late(struct http_server *server, uint64_t now_ms)
 {
+    unsigned closed = 0;
     for (size_t i = 0; i < PHASE_COUNT; i++) {
         struct http_exchange *exchange;
         while (server->timeouts_ms[i] != 0 && (exchange = TAILQ_FIRST(&server->phases[i])) != NULL &&
-               exchange->since_ms + server->timeouts_ms[i] <= now_ms)
+               exchange->since_ms + server->timeouts_ms[i] <= now_ms && closed++ < HTTP_SLOW_PER_TURN)
             exchange_is_late(exchange);
     }
 }
@@ -678,6 +740,9 @@ uint64_t http_server_next_ms(const struct http_server *server)
             first->since_ms + server->timeouts_ms[i] < next_ms)
             next_ms = first->since_ms + server->timeouts_ms[i];
     }
+    const struct http_exchange *dozing = TAILQ_FIRST(&server->dozing);
+    if (dozing != NULL && dozing->doze_ms < next_ms)
+        next_ms = dozing->doze_ms;
     if (server->drain_ms != UINT64_MAX && !TAILQ_EMPTY(&server->phases[PHASE_IDLE]) &&
         server->drain_ms + HTTP_DRAIN_IDLE_MS < next_ms)
         next_ms = server->drain_ms + HTTP_DRAIN_IDLE_MS;
@@ -722,6 +787,7 @@ struct http_server *http_server_new(struct event_base *base, int listen_fd, size
         TAILQ_INIT(&server->phases[i]);
     TAILQ_INIT(&server->answered);
     TAILQ_INIT(&server->doomed);
+    TAILQ_INIT(&server->dozing);
     server->http = evhttp_new(base);
     server->listener =
         evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE, 0, listen_fd);

@@ -23,12 +23,14 @@
 #define HTTP_IDLE_TIMEOUT_MS   75000 /* nothing from a client: between requests, or from the beginning */
 #define HTTP_LINGER_TIMEOUT_MS                                                                               \
     2000 /* after a refusal: for the client to read it; what it still sends is thrown away */
-#define HTTP_DRAIN_IDLE_MS    5000 /* drain: idle connections are closed only after that */
-#define HTTP_ACCEPTS_PER_TURN 16   /* so that workers share a burst */
-#define HTTP_UNSENT_BYTES                                                                                    \
-    (128u << 10)                      /* of answers that the kernel keeps for a client that does not read    \
-                                       */
-#define HTTP_INPUT_BYTES (512u << 10) /* read ahead on one connection: a whole body and more */
+#define HTTP_DRAIN_IDLE_MS    5000        /* drain: idle connections are closed only after that */
+#define HTTP_ACCEPTS_PER_TURN 16          /* so that workers share a burst */
+#define HTTP_SLOW_PER_TURN    32          /* slow clients that are looked at, and late ones that are closed */
+#define HTTP_DRIP_BYTES       64          /* whose request comes in such pieces, ... */
+#define HTTP_DOZE_AFTER_MS    100         /* ... for so long, ... */
+#define HTTP_DOZE_MS          200         /* ... is looked at that often only */
+#define HTTP_UNSENT_BYTES     (32u << 10) /* of answers that the kernel keeps for a client that does not read */
+#define HTTP_INPUT_BYTES      (512u << 10) /* read ahead on one connection: a whole body and more */
 
 #define HTTP_REFUSAL_BYTES 1024
 
@@ -90,6 +92,8 @@ struct http_server *http_server_new(struct event_base *base, int listen_fd, size
 /* Closes all connections. */
 void http_server_free(struct http_server *server);
 
+/* After each turn's events: looks at clients that are slow. It may bring requests. */
+void http_server_look(struct http_server *server, uint64_t now_ms);
 /* At the end of each turn of the loop. */
 void http_server_turn(struct http_server *server, uint64_t now_ms);
 /* No more new connections; every answer from now on is the connection's last; idle ones are closed after

@@ -299,6 +299,7 @@ static void worker_run(struct worker *worker)
         FAULT_LOOK();
         now_ms = clock_monotonic_ms();
         engine_pages_turn(worker->pages, now_ms);
+        http_server_look(worker->http, now_ms);
         requests_turn(worker->requests, now_ms);
         if (engine_links_stuck(worker->links, now_ms))
             fatal_exit(EXIT_SOFTWARE,

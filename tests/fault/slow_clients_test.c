@@ -46,7 +46,7 @@
 #define LIGHT_CONNECTIONS 8
 #define FULL_CONNECTIONS  64
 #define CHANGE_MAX        0.2
-#define SLACK_US          500 /* with short deadlines: a window has few requests above its 99th percentile */
+#define SLACK_US          2000 /* with short deadlines and few windows: a time slice of some other process */
 #define LONG_CHARACTERS                                                                                      \
     40000 /* a post's limit: what a reader does not read, and yet as cheap to serve as others */
 #define BYTES_PER_SLOW (1536 * 1024) /* an answer of a megabyte, and 512 KiB read ahead (http_server.h) */

@@ -1,5 +1,6 @@
 #include "tests/lib/raw.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -34,6 +35,8 @@ static void write_all(struct connection *connection, const struct raw *raw)
     size_t first = raw->split > 0 ? raw->split : raw->length;
     for (size_t at = 0; at < raw->length;) {
         size_t piece = raw->by_byte ? 1 : at == 0 ? first : raw->length - at;
+        if (raw->pause_ms > 0)
+            (void)poll(NULL, 0, (int)raw->pause_ms);
         if (!http_write(connection, raw->bytes + at, piece))
             return;
         at += piece;

@@ -13,9 +13,10 @@
 struct raw {
     const char *bytes;
     size_t length;
-    bool head;    /* the requests are HEADs: their answers have no body */
-    size_t split; /* the first write ends there; 0: one write */
-    bool by_byte; /* each byte in a write of its own */
+    bool head;         /* the requests are HEADs: their answers have no body */
+    size_t split;      /* the first write ends there; 0: one write */
+    bool by_byte;      /* each byte in a write of its own */
+    unsigned pause_ms; /* before each write */
 };
 
 /*

@@ -479,19 +479,21 @@ Test(taken, from_a_client_that_says_it_sends_no_more)
 }
 
 /* The same answers wherever the bytes are cut. */
+static const struct row cut_rows[] = {
+    ROW("\r\n" GET "X: y\r\n\r\n", "200 marker"),
+    ROW("GET http://x/api/r/c%61ts?a=%62 HTTP/1.1\r\n" HOST "\r\n", "200 marker"),
+    ROW(POST_VOTE "Content-Length: 41\r\n\r\n" VOTE GET "\r\n", "200 200 marker"),
+    ROW(POST_VOTE CHUNKED "\r\n1;a=\"b\"\r\n{\r\n28\r\n\"user_id\":\"user_1\",\"vote_type\":\"upvote"
+                          "\"}\r\n0;c\r\nX: y\r\n\r\n",
+        "200 marker"),
+    HEAD_ROW("HEAD /health HTTP/1.1\r\n" HOST "\r\n", "200 marker"),
+    ROW(GET "\r\n" REGISTER "Content-Length : 3\r\n\r\n", "200 400 closed"),
+};
+
 Test(split, anywhere)
 {
-    static const struct row rows[] = {
-        ROW("\r\n" GET "X: y\r\n\r\n", "200 marker"),
-        ROW("GET http://x/api/r/c%61ts?a=%62 HTTP/1.1\r\n" HOST "\r\n", "200 marker"),
-        ROW(POST_VOTE "Content-Length: 41\r\n\r\n" VOTE GET "\r\n", "200 200 marker"),
-        ROW(POST_VOTE CHUNKED "\r\n1;a=\"b\"\r\n{\r\n28\r\n\"user_id\":\"user_1\",\"vote_type\":\"upvote"
-                              "\"}\r\n0;c\r\nX: y\r\n\r\n",
-            "200 marker"),
-        HEAD_ROW("HEAD /health HTTP/1.1\r\n" HOST "\r\n", "200 marker"),
-        ROW(GET "\r\n" REGISTER "Content-Length : 3\r\n\r\n", "200 400 closed"),
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+    const struct row *rows = cut_rows;
+    for (size_t i = 0; i < ARRAY_LEN(cut_rows); i++) {
         struct raw raw = {.bytes = rows[i].bytes, .length = rows[i].length, .head = rows[i].head};
         for (raw.split = 1; raw.split < raw.length; raw.split++) {
             const char *answers = raw_answers(forum_port(forum), &raw);
@@ -500,6 +502,19 @@ Test(split, anywhere)
         }
         raw.by_byte = true;
         cr_assert_str_eq(raw_answers(forum_port(forum), &raw), rows[i].answers, "byte by byte:\n%s",
+                         raw_describe(raw.bytes, raw.length));
+    }
+}
+
+/* Beyond HTTP_DOZE_AFTER_MS the server looks at such a client now and then only. */
+Test(split, by_byte_and_slowly)
+{
+    for (size_t i = 0; i < ARRAY_LEN(cut_rows); i++) {
+        const struct row *row = &cut_rows[i];
+        struct raw raw = {
+            .bytes = row->bytes, .length = row->length, .head = row->head, .by_byte = true, .pause_ms = 3};
+        const char *answers = raw_answers(forum_port(forum), &raw);
+        cr_assert_str_eq(answers, row->answers, "\"%s\" instead of \"%s\":\n%s", answers, row->answers,
                          raw_describe(raw.bytes, raw.length));
     }
 }
