@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/fatal.h"
+#include "common/version.h"
 
 #define VARIABLE_MAX_BYTES 64
 #define HELP_COLUMN        28
@@ -133,7 +134,7 @@ NO_RETURN static void print_help(const char *usage, const struct option_row *row
 
 NO_RETURN static void print_version(void)
 {
-    printf("%s %s\n", program_invocation_short_name, FORUMD_VERSION);
+    printf("%s %s\n", program_invocation_short_name, version_text);
     exit(EXIT_SUCCESS);
 }
 

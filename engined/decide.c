@@ -9,6 +9,8 @@
 #include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/process.h"
+#include "common/version.h"
 #include "engined/engine_state.h"
 #include "proto/schema_commands.h"
 
@@ -249,9 +251,11 @@ static void own_ping(struct engine *engine, struct message *message, const struc
     (void)message, (void)frame;
     struct store_stats storage;
     store_stats(engine->store, &storage);
+    struct process_usage usage;
+    process_usage(&usage);
     Pb__EngineStatus status = PB__ENGINE_STATUS__INIT;
     status.domain = (char *)domain_name(engine->domain->id);
-    status.version = (char *)FORUMD_VERSION;
+    status.version = (char *)version_text;
 #define SET(field, value) (status.has_##field = 1, status.field = (value))
     SET(pid, (uint32_t)getpid());
     SET(uptime_ms, engine->now.monotonic_ms - engine->options.start_ms);
@@ -271,6 +275,10 @@ static void own_ping(struct engine *engine, struct message *message, const struc
     SET(storage_ok, !store_unwritable(engine->store));
     SET(lag_events, followers_lag(engine->followers));
     SET(synchronous, store_synchronous(engine->store));
+    SET(cpu_us, usage.cpu_us);
+    SET(resident_bytes, usage.resident_bytes);
+    SET(descriptors, process_descriptors());
+    SET(file_bytes, store_bytes(engine->store));
 #undef SET
     decision->status = STATUS_OK;
     pack_reply(engine, &status.base, decision);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/clock.h"
 #include "common/fatal.h"
@@ -14,6 +15,7 @@
 #include "common/log.h"
 
 #define MEMORY_DIR      ":memory:"
+#define PATH_BYTES      4096
 #define CACHE_KIB       "16384"
 #define BUSY_TIMEOUT_MS 5000 /* against the checkpoint helper alone: it never holds the write lock long */
 #define ALIVE_EVERY_OPS 100000
@@ -186,7 +188,7 @@ struct store *store_open(const char *dir, const char *name, enum store_sync sync
 {
     struct store *store = xcalloc(1, sizeof(*store));
     bool memory = strcmp(dir, MEMORY_DIR) == 0;
-    char path[4096];
+    char path[PATH_BYTES];
     if (memory)
         snprintf(path, sizeof(path), "%s", MEMORY_DIR);
     else if (snprintf(path, sizeof(path), "%s/%s.db", dir, name) >= (int)sizeof(path))
@@ -529,4 +531,18 @@ uint64_t store_changes(const struct store *store)
 void store_stats(const struct store *store, struct store_stats *stats)
 {
     *stats = store->stats;
+}
+
+uint64_t store_bytes(const struct store *store)
+{
+    static const char *const endings[] = {"", "-wal"};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        char path[PATH_BYTES];
+        struct stat info;
+        if (snprintf(path, sizeof(path), "%s%s", store->path, endings[i]) < (int)sizeof(path) &&
+            stat(path, &info) == 0)
+            bytes += (uint64_t)info.st_size;
+    }
+    return bytes;
 }

@@ -83,3 +83,5 @@ struct store_stats {
     uint64_t last_commit_us; /* how long it took */
 };
 void store_stats(const struct store *store, struct store_stats *stats);
+/* The file and its write-ahead log, on the disk. 0: in memory. */
+uint64_t store_bytes(const struct store *store) MUST_USE;

@@ -609,6 +609,11 @@ size_t engine_client_pending(const struct engine_client *client)
     return client->entries.count;
 }
 
+bool engine_client_circuit_open(const struct engine_client *client)
+{
+    return client->circuit_open;
+}
+
 enum domain_id engine_client_domain(const struct engine_client *client)
 {
     return client->config.domain;

@@ -105,4 +105,6 @@ uint64_t engine_client_next_ms(const struct engine_client *client);
 
 /* Requests that wait or are under way, those included that nobody waits for any more. */
 size_t engine_client_pending(const struct engine_client *client);
+/* It did not answer in time, and has not since: its requests are refused. */
+bool engine_client_circuit_open(const struct engine_client *client);
 enum domain_id engine_client_domain(const struct engine_client *client);

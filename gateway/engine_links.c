@@ -9,6 +9,7 @@
 #include "gateway/session_follower.h"
 
 struct engine_links {
+    struct metrics *metrics;
     struct caller_hub *hub;
     struct caller *callers[DOMAIN_COUNT];
     struct engine_client *clients[DOMAIN_COUNT];
@@ -64,6 +65,7 @@ struct engine_links *engine_links_open(unsigned port_base, const struct mac_key 
 {
     struct engine_links *links = xcalloc(1, sizeof(*links));
     void *peers[DOMAIN_COUNT] = {0};
+    links->metrics = metrics;
     links->hub = caller_hub_new();
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
         char url[DOMAIN_URL_MAX];
@@ -140,6 +142,11 @@ void engine_links_turn(struct engine_links *links, uint64_t now_ms)
     links->answers = 0;
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
         engine_client_flush(links->clients[i]);
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
+        const struct engine_client *client = links->clients[i];
+        metrics_engine(links->metrics, (enum domain_id)i, engine_client_pending(client),
+                       engine_client_circuit_open(client));
+    }
 }
 
 uint64_t engine_links_next_ms(const struct engine_links *links)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/version.h"
 #include "gateway/engine_board.h"
 #include "gateway/openapi.h"
 #include "gateway/request_state.h"
@@ -21,18 +22,21 @@ static struct text *body_begin(struct request *request)
 
 void local_root(struct request *request)
 {
+    struct text *body = body_begin(request);
+    text_append_string(body, "{\"name\":\"forumd\",\"version\":\"");
+    text_append_string(body, version_text);
     text_append_string(
-        body_begin(request),
-        "{\"name\":\"forumd\",\"version\":\"" FORUMD_VERSION
-        "\",\"links\":{\"openapi\":\"/openapi.json\",\"health\":\"/health\",\"ready\":\"/ready\","
-        "\"metrics\":\"/metrics\",\"subreddits\":\"/api/subreddits\"}}");
+        body, "\",\"links\":{\"openapi\":\"/openapi.json\",\"health\":\"/health\",\"ready\":\"/ready\","
+              "\"metrics\":\"/metrics\",\"subreddits\":\"/api/subreddits\"}}");
     request_answer_body(request, 200, TYPE_JSON);
 }
 
 void local_health(struct request *request)
 {
     struct text *body = body_begin(request);
-    text_append_string(body, "{\"status\":\"healthy\",\"version\":\"" FORUMD_VERSION "\",\"worker_pid\":");
+    text_append_string(body, "{\"status\":\"healthy\",\"version\":\"");
+    text_append_string(body, version_text);
+    text_append_string(body, "\",\"worker_pid\":");
     text_append_i64(body, getpid());
     text_append_string(body, ",\"uptime_ms\":");
     text_append_u64(body, clock_monotonic_ms() - request->requests->services.started_ms);
@@ -128,7 +132,11 @@ static uint64_t unsigned_at(const Pb__EngineStatus *status, size_t offset, size_
     X(bad_batches, "bad_batches_total", "counter", 1, "batches dropped")                                     \
     X(events_followed, "events_followed_total", "counter", 1, "events of other engines applied")             \
     X(lag_events, "lag_events", "gauge", 1, "events of other engines not yet applied")                       \
-    X(synchronous, "synchronous", "gauge", 1, "what SQLite says of its connection: 1 normal, 2 full")
+    X(synchronous, "synchronous", "gauge", 1, "what SQLite says of its connection: 1 normal, 2 full") \
+    X(cpu_us, "cpu_seconds_total", "counter", 1000000, "processor time since it started")                    \
+    X(resident_bytes, "resident_memory_bytes", "gauge", 1, "memory it has")                                  \
+    X(descriptors, "open_fds", "gauge", 1, "open descriptors")                                               \
+    X(file_bytes, "file_bytes", "gauge", 1, "its database on the disk")
 
 static const struct engine_metric {
     const char *name, *type, *help;
@@ -196,6 +204,11 @@ static void on_metrics_board(void *arg)
     arena_reset(request->requests->arena);
     struct text *body = body_begin(request);
     metrics_print(services->metrics, body);
+    text_append_string(body,
+                       "# HELP forumd_gateway_sessions_known whether the worker asked knows which sessions "
+                       "were closed\n# TYPE forumd_gateway_sessions_known gauge\n");
+    text_append_string(body, closed_sessions_known(services->closed) ? "forumd_gateway_sessions_known 1\n"
+                                                                     : "forumd_gateway_sessions_known 0\n");
     append_engines_up(body, services->board);
     for (size_t i = 0; i < ARRAY_LEN(engine_metrics); i++)
         append_engine_metric(body, services->board, &engine_metrics[i]);

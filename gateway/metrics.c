@@ -10,8 +10,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/clock.h"
 #include "common/fatal.h"
 #include "common/log.h"
+#include "common/process.h"
+#include "common/version.h"
 #include "gateway/routes.h"
 
 #define ROUTES_MAX       64 /* rows of the route table, and one for requests that match none */
@@ -19,6 +22,8 @@
 #define LATENCY_FIRST_US 64
 #define BATCH_BUCKETS    11 /* up to 2^k frames: 1 .. 1024 */
 #define PAGE_MAGIC       0x4d525546u
+#define TURN_STALE_MS    5000 /* a worker whose loop stands still that long has no gauges */
+#define USAGE_EVERY_MS   1000
 
 static const uint16_t http_codes[] = {200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 411,
                                       413, 414, 415, 417, 422, 429, 431, 500, 501, 503, 505};
@@ -34,7 +39,10 @@ struct route_counts {
 };
 
 struct slot {
-    _Alignas(64) _Atomic int64_t values[METRIC_COUNT];
+    _Alignas(64) _Atomic uint64_t turned_ms; /* CLOCK_MONOTONIC; 0: nobody is here */
+    _Atomic int64_t values[METRIC_COUNT];
+    _Atomic uint64_t pending[DOMAIN_COUNT], circuit_open[DOMAIN_COUNT];
+    _Atomic uint64_t cpu_us; /* of all workers that were here */
     _Atomic uint64_t batch_frames[BATCH_BUCKETS + 1];
     struct route_counts routes[ROUTES_MAX];
 };
@@ -49,7 +57,22 @@ struct metrics {
     size_t bytes;
     unsigned slots;
     struct slot *own;
+    uint64_t usage_ms, cpu_us; /* when its usage was looked at last, and the time it had spent then */
 };
+
+/* A row of METRICS_TABLE. */
+static const struct metric_row {
+    const char *name, *type, *help;
+} metric_rows[METRIC_COUNT] = {
+#define X(NAME, name, type, help) {name, type, help},
+    METRICS_TABLE(X)
+#undef X
+};
+
+static bool is_gauge(enum metric metric)
+{
+    return metric_rows[metric].type[0] == 'g';
+}
 
 /* Differs whenever a number in the page would mean something else (FNV-1a over what gives it meaning). */
 static uint64_t layout_of_this_program(void)
@@ -61,6 +84,9 @@ static uint64_t layout_of_this_program(void)
             for (const char *c = texts[t]; *c != '\0'; c++)
                 hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
     }
+    for (size_t i = 0; i < METRIC_COUNT; i++)
+        for (const char *c = metric_rows[i].name; *c != '\0'; c++)
+            hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
     return hash | 1;
 }
 
@@ -98,8 +124,11 @@ struct metrics *metrics_open(int fd, unsigned slots, unsigned slot)
         ensure(page_claim(metrics->page));
     }
     metrics->own = &metrics->page->slots[slot];
-    for (size_t i = 0; i < ARRAY_LEN(gauges); i++)
-        atomic_store_explicit(&metrics->own->values[gauges[i]], 0, memory_order_relaxed);
+    for (int i = 0; i < METRIC_COUNT; i++)
+        if (is_gauge((enum metric)i))
+            metrics_set(metrics, (enum metric)i, 0);
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
+        metrics_engine(metrics, (enum domain_id)i, 0, false);
     return metrics;
 }
 
@@ -116,6 +145,7 @@ void metrics_close(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
+    atomic_store_explicit(&metrics->own->turned_ms, 0, memory_order_relaxed);
     munmap(metrics->page, metrics->bytes);
     free(metrics);
 }
@@ -128,6 +158,31 @@ static void count(_Atomic uint64_t *counter, uint64_t amount)
 void metrics_add(struct metrics *metrics, enum metric metric, int64_t amount)
 {
     atomic_fetch_add_explicit(&metrics->own->values[metric], amount, memory_order_relaxed);
+}
+
+void metrics_set(struct metrics *metrics, enum metric metric, int64_t value)
+{
+    atomic_store_explicit(&metrics->own->values[metric], value, memory_order_relaxed);
+}
+
+void metrics_engine(struct metrics *metrics, enum domain_id domain, size_t pending, bool circuit_open)
+{
+    atomic_store_explicit(&metrics->own->pending[domain], pending, memory_order_relaxed);
+    atomic_store_explicit(&metrics->own->circuit_open[domain], circuit_open, memory_order_relaxed);
+}
+
+void metrics_turn(struct metrics *metrics, uint64_t now_ms)
+{
+    struct process_usage usage;
+    atomic_store_explicit(&metrics->own->turned_ms, now_ms, memory_order_relaxed);
+    if (now_ms < metrics->usage_ms + USAGE_EVERY_MS)
+        return;
+    metrics->usage_ms = now_ms;
+    process_usage(&usage);
+    count(&metrics->own->cpu_us, usage.cpu_us - metrics->cpu_us);
+    metrics->cpu_us = usage.cpu_us;
+    metrics_set(metrics, METRIC_RESIDENT_BYTES, (int64_t)usage.resident_bytes);
+    metrics_set(metrics, METRIC_WORKERS, 1);
 }
 
 static size_t code_index(unsigned http_status)
@@ -162,11 +217,22 @@ void metrics_batch(struct metrics *metrics, unsigned frames)
     metrics_add(metrics, METRIC_FRAMES, frames);
 }
 
+/* What a worker that was killed left in its gauges is nobody's. */
+static bool slot_is_alive(const struct metrics *metrics, const struct slot *slot, uint64_t now_ms)
+{
+    uint64_t turned_ms = atomic_load_explicit(&slot->turned_ms, memory_order_relaxed);
+    return slot == metrics->own || (turned_ms != 0 && now_ms < turned_ms + TURN_STALE_MS);
+}
+
 int64_t metrics_sum(const struct metrics *metrics, enum metric metric)
 {
     int64_t sum = 0;
-    for (unsigned s = 0; s < metrics->slots; s++)
-        sum += atomic_load_explicit(&metrics->page->slots[s].values[metric], memory_order_relaxed);
+    uint64_t now_ms = clock_monotonic_ms();
+    for (unsigned s = 0; s < metrics->slots; s++) {
+        const struct slot *slot = &metrics->page->slots[s];
+        if (!is_gauge(metric) || slot_is_alive(metrics, slot, now_ms))
+            sum += atomic_load_explicit(&slot->values[metric], memory_order_relaxed);
+    }
     return sum;
 }
 
@@ -183,14 +249,28 @@ uint64_t metrics_requests(const struct metrics *metrics)
     return sum;
 }
 
+static uint64_t slot_value(const struct slot *slot, size_t offset)
+{
+    const char *at = (const char *)slot + offset;
+    return atomic_load_explicit((const _Atomic uint64_t *)(const void *)at, memory_order_relaxed);
+}
+
 /* Sums one counter over all slots; `offset` is its place in a slot. */
 static uint64_t sum_at(const struct metrics *metrics, size_t offset)
 {
     uint64_t sum = 0;
+    for (unsigned s = 0; s < metrics->slots; s++)
+        sum += slot_value(&metrics->page->slots[s], offset);
+    return sum;
+}
+
+/* The same of a gauge. */
+static uint64_t sum_alive_at(const struct metrics *metrics, size_t offset)
+{
+    uint64_t sum = 0, now_ms = clock_monotonic_ms();
     for (unsigned s = 0; s < metrics->slots; s++) {
-        const char *slot = (const char *)&metrics->page->slots[s];
-        sum += atomic_load_explicit((const _Atomic uint64_t *)(const void *)(slot + offset),
-                                    memory_order_relaxed);
+        const struct slot *slot = &metrics->page->slots[s];
+        sum += slot_is_alive(metrics, slot, now_ms) ? slot_value(slot, offset) : 0;
     }
     return sum;
 }
@@ -283,19 +363,47 @@ static void print_batches(const struct metrics *metrics, struct text *out)
     print_line(out, "forumd_gateway_batch_frames_count %" PRIu64 "\n", so_far);
 }
 
+static void print_cpu(const struct metrics *metrics, struct text *out)
+{
+    print_line(out,
+               "# HELP forumd_gateway_cpu_seconds_total processor time of all workers\n"
+               "# TYPE forumd_gateway_cpu_seconds_total counter\n"
+               "forumd_gateway_cpu_seconds_total %.6f\n",
+               (double)sum_at(metrics, SLOT_OFFSET(metrics, cpu_us)) / 1e6);
+}
+
+static void print_engines(const struct metrics *metrics, struct text *out)
+{
+    const struct {
+        const char *name, *help;
+        size_t offset;
+    } rows[] = {
+        {"pending", "requests that wait for the engine or are with it", SLOT_OFFSET(metrics, pending)},
+        {"circuits_open", "workers that refuse what needs the engine, which did not answer in time",
+         SLOT_OFFSET(metrics, circuit_open)},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        print_line(out, "# HELP forumd_gateway_%s %s\n# TYPE forumd_gateway_%s gauge\n", rows[i].name,
+                   rows[i].help, rows[i].name);
+        for (int domain = DOMAIN_FIRST; domain < DOMAIN_COUNT; domain++)
+            print_line(out, "forumd_gateway_%s{engine=\"%s\"} %" PRIu64 "\n", rows[i].name,
+                       domain_name((enum domain_id)domain),
+                       sum_alive_at(metrics, rows[i].offset + (size_t)domain * sizeof(uint64_t)));
+    }
+}
+
 void metrics_print(const struct metrics *metrics, struct text *out)
 {
-    static const struct {
-        const char *name, *type, *help;
-    } rows[] = {
-#define X(NAME, name, type, help) {name, type, help},
-        METRICS_TABLE(X)
-#undef X
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        print_line(out, "# HELP forumd_%s %s\n# TYPE forumd_%s %s\nforumd_%s %" PRId64 "\n", rows[i].name,
-                   rows[i].help, rows[i].name, rows[i].type, rows[i].name,
-                   metrics_sum(metrics, (enum metric)i));
+    text_append_string(out, "# HELP forumd_build_info the version of the worker asked\n"
+                            "# TYPE forumd_build_info gauge\n");
+    print_line(out, "forumd_build_info{version=\"%s\"} 1\n", version_text);
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        const struct metric_row *row = &metric_rows[i];
+        print_line(out, "# HELP forumd_%s %s\n# TYPE forumd_%s %s\nforumd_%s %" PRId64 "\n", row->name,
+                   row->help, row->name, row->type, row->name, metrics_sum(metrics, (enum metric)i));
+    }
+    print_cpu(metrics, out);
+    print_engines(metrics, out);
     print_requests(metrics, out);
     print_latencies(metrics, out);
     print_batches(metrics, out);

@@ -1,10 +1,11 @@
 /*
  * Counters of all workers in one shared page (a memfd that the master makes and every worker maps): a slot
  * each, which outlives the worker. Relaxed C11 atomics, no locks: a worker killed at any instruction leaves
- * them usable. Any worker can print the sums.
+ * them usable. Any worker can print the sums. Gauges count while their worker's loop turns.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,9 +26,14 @@ struct metrics *metrics_open(int fd, unsigned slots, unsigned slot) MUST_USE;
 struct metrics *metrics_view(int fd, unsigned slots) MUST_USE;
 void metrics_close(struct metrics *metrics);
 
-/* Counted by name; all but gauges only grow. */
+/* Counted by name; counters only grow. */
 #define METRICS_TABLE(X)                                                                                     \
+    X(WORKERS, "gateway_workers", "gauge", "worker processes whose loop turns")                              \
+    X(WORKER_STARTS, "gateway_worker_starts_total", "counter", "workers started, by reloads too")            \
+    X(WORKER_RESTARTS, "gateway_worker_restarts_total", "counter", "workers started again after a death")    \
+    X(RESIDENT_BYTES, "gateway_resident_memory_bytes", "gauge", "memory that the workers have")              \
     X(CONNECTIONS, "http_connections", "gauge", "open client connections")                                   \
+    X(CONNECTIONS_MAX, "http_connections_max", "gauge", "client connections that there may be")              \
     X(ACCEPTED, "http_accepted_total", "counter", "client connections accepted")                             \
     X(REFUSED_HEADS, "http_refused_heads_total", "counter", "requests refused by the head checker")          \
     X(CLIENT_TIMEOUTS, "http_client_timeouts_total", "counter",                                              \
@@ -70,12 +76,18 @@ enum metric {
 };
 
 void metrics_add(struct metrics *metrics, enum metric metric, int64_t amount);
+/* For gauges that are not counted up and down. */
+void metrics_set(struct metrics *metrics, enum metric metric, int64_t value);
+/* What waits for an engine or is with it, and whether its circuit is open. */
+void metrics_engine(struct metrics *metrics, enum domain_id domain, size_t pending, bool circuit_open);
+/* In each turn of the loop, once a second at least: the gauges of who does not are left out. */
+void metrics_turn(struct metrics *metrics, uint64_t now_ms);
 /* The route's index in routes[], or METRICS_NO_ROUTE. */
 #define METRICS_NO_ROUTE ((size_t)-1)
 void metrics_request(struct metrics *metrics, size_t route, unsigned http_status, uint64_t took_us);
 void metrics_batch(struct metrics *metrics, unsigned frames);
 
-/* Prometheus text of the sums over all slots. */
+/* Prometheus text of the sums over all slots; a gauge's over those that are alive. */
 void metrics_print(const struct metrics *metrics, struct text *out);
 /* Requests answered so far, of all kinds; 0 while the page is another version's. */
 uint64_t metrics_requests(const struct metrics *metrics) MUST_USE;

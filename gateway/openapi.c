@@ -6,6 +6,7 @@
 
 #include "common/attributes.h"
 #include "common/fatal.h"
+#include "common/version.h"
 #include "gateway/auth.h"
 #include "gateway/compose.h"
 #include "gateway/json_writer.h"
@@ -563,7 +564,7 @@ void openapi_encode(struct text *out)
     json_string(&writer, "openapi", "3.1.0");
     json_open(&writer, "info", '{');
     json_string(&writer, "title", "forumd");
-    json_string(&writer, "version", FORUMD_VERSION);
+    json_string(&writer, "version", version_text);
     json_string(&writer, "description",
                 "A forum server. Each GET answers to HEAD too, each path to OPTIONS. Lists are bare arrays; "
                 "Link leads to the next page.");

@@ -97,6 +97,13 @@ static void on_libevent_log(int severity, const char *message)
         log_warn("libevent: %s", message);
 }
 
+/* It takes the place of one that died. */
+static bool was_restarted(void)
+{
+    const char *restarts = getenv("FORUMD_RESTARTS");
+    return restarts != NULL && strtoul(restarts, NULL, 10) > 0;
+}
+
 /* As many descriptors as the system allows; returns how many connections that is. */
 static size_t raise_descriptor_limit(void)
 {
@@ -223,8 +230,12 @@ static void worker_listen(struct worker *worker)
     if (setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
         setsockopt(listen_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent)) != 0)
         fatal_exit(EXIT_OS, "cannot use listening descriptor %d: %s", listen_fd, strerror(errno));
-    worker->http = http_server_new(worker->base, listen_fd, raise_descriptor_limit(), &options->timeouts,
-                                   &hooks, worker->metrics);
+    size_t connections_max = raise_descriptor_limit();
+    metrics_set(worker->metrics, METRIC_CONNECTIONS_MAX, (int64_t)connections_max);
+    metrics_add(worker->metrics, METRIC_WORKER_STARTS, 1);
+    metrics_add(worker->metrics, METRIC_WORKER_RESTARTS, was_restarted());
+    worker->http = http_server_new(worker->base, listen_fd, connections_max, &options->timeouts, &hooks,
+                                   worker->metrics);
 }
 
 static void worker_close(struct worker *worker)
@@ -306,6 +317,7 @@ static void worker_run(struct worker *worker)
                        "connections to engines cannot be made any more; ending for a new start");
         engine_links_turn(worker->links, now_ms);
         http_server_turn(worker->http, now_ms); /* last: answers of this turn are written in it */
+        metrics_turn(worker->metrics, now_ms);
         admission_turn_over(worker->admission, clock_monotonic_us());
         log_flush();
         notify_alive(worker->notify, now_ms);

@@ -19,6 +19,7 @@
 #include "common/options.h"
 #include "common/sandbox.h"
 #include "common/supervise.h"
+#include "common/version.h"
 #include "deploy/forumd/children.h"
 #include "deploy/state/keys.h"
 #include "deploy/state/state_dir.h"
@@ -108,7 +109,7 @@ static void on_all_ready(void *arg)
     struct launcher *launcher = arg;
     launcher->was_ready = true;
     const struct launcher_options *options = launcher->options;
-    printf("forumd %s listening on http://%s (auth: %s; state: %s)\n", FORUMD_VERSION, options->listen,
+    printf("forumd %s listening on http://%s (auth: %s; state: %s)\n", version_text, options->listen,
            options->auth == LAUNCHER_AUTH_OPEN ? "open - anybody may act as anybody"
                                                : "required - who writes needs a token",
            options->state_dir);
