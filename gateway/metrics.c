@@ -30,7 +30,6 @@ static const uint16_t http_codes[] = {200, 201, 204, 304, 400, 401, 403, 404, 40
 #define HTTP_CODES ARRAY_LEN(http_codes)
 
 /* What a worker leaves behind is not there any more. */
-static const enum metric gauges[] = {METRIC_CONNECTIONS, METRIC_CACHE_ENTRIES, METRIC_CACHE_BYTES};
 
 struct route_counts {
     _Atomic uint64_t by_code[HTTP_CODES + 1]; /* the last: any other */
