@@ -144,7 +144,8 @@ void metrics_close(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
-    atomic_store_explicit(&metrics->own->turned_ms, 0, memory_order_relaxed);
+    if (metrics->own != NULL)
+        atomic_store_explicit(&metrics->own->turned_ms, 0, memory_order_relaxed);
     munmap(metrics->page, metrics->bytes);
     free(metrics);
 }
