@@ -67,7 +67,8 @@ static void expect_same(const char *program, const char *what, const char *const
                   page[i]);
 }
 
-/* What stands in the last parentheses of its line in --help; NULL: its line does not end with any. */
+/* What stands in the last parentheses of its line in --help; NULL: its line does not end with any, or it
+ * is a sentence. */
 static const char *default_in_help(const char *help, const char *flag)
 {
     const char *line = strstr(help, keep_format("\n  --%s ", flag));
@@ -78,10 +79,8 @@ static const char *default_in_help(const char *help, const char *flag)
     const char *begin = end;
     while (*begin != '(')
         begin--;
-    begin++;
-    if (strncmp(begin, "default ", 8) == 0)
-        begin += 8;
-    return keep_copy(begin, (size_t)(end - 1 - begin));
+    const char *value = keep_copy(begin + 1, (size_t)(end - 2 - begin));
+    return strchr(value, ' ') || strcmp(value, "none") == 0 ? NULL : value;
 }
 
 static void expect_default(const char *program, const char *help, const char *page, const char *flag)
@@ -90,7 +89,7 @@ static void expect_default(const char *program, const char *help, const char *pa
     const char *item = strstr(page, keep_format("\n.It Fl -%s\n", flag));
     if (!item)
         item = strstr(page, keep_format("\n.It Fl -%s ", flag));
-    if (!value || !item || strcmp(value, "none") == 0)
+    if (!value || !item)
         return;
     const char *end = strstr(item + 1, "\n.It ");
     cr_expect(strstr(keep_copy(item, (size_t)(end ? end - item : (long)strlen(item))), value),
