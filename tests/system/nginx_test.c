@@ -170,6 +170,8 @@ static void expect_journey(const struct proxy *proxy)
         {"/api/feed/user_1?sort=new", NULL, 200},
         {"/api/posts/post_9", NULL, 404},
         {"/api/auth/register", "{", 400},
+        {"/metrics", NULL, 404},
+        {"/health", NULL, 200},
     };
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
         struct fetched fetched = fetch(proxy, steps[i].path, steps[i].body);
