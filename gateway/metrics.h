@@ -28,7 +28,7 @@ void metrics_close(struct metrics *metrics);
 
 /* Counted by name; counters only grow. */
 #define METRICS_TABLE(X)                                                                                     \
-    X(WORKERS, "gateway_workers", "gauge", "worker processes whose loop turns")                              \
+    X(WORKERS, "gateway_workers_up", "gauge", "worker processes whose loop turns")                           \
     X(WORKER_STARTS, "gateway_worker_starts_total", "counter", "workers started, by reloads too")            \
     X(WORKER_RESTARTS, "gateway_worker_restarts_total", "counter", "workers started again after a death")    \
     X(RESIDENT_BYTES, "gateway_resident_memory_bytes", "gauge", "memory that the workers have")              \

@@ -99,7 +99,7 @@ Test(metrics, say_what_processes_take_and_which_version_they_are)
         const char *name;
         double least, most;
     } figures[] = {
-        {"forumd_gateway_workers", 2, 2},
+        {"forumd_gateway_workers_up", 2, 2},
         {"forumd_gateway_worker_starts_total", 2, 2},
         {"forumd_gateway_worker_restarts_total", 0, 0},
         {"forumd_gateway_resident_memory_bytes", 2e6, 4e9},
@@ -133,7 +133,7 @@ Test(metrics, count_a_worker_that_died_and_forget_what_it_had_open)
     forum_kill_and_wait_for_another(forum, "forumd-gateway: worker 1");
     forum_kill_and_wait_for_another(forum, "forumd-gateway: worker 2");
     expect_soon(forum, "forumd_gateway_worker_restarts_total", 2, 2);
-    expect_soon(forum, "forumd_gateway_workers", 2, 2);
+    expect_soon(forum, "forumd_gateway_workers_up", 2, 2);
     expect_soon(forum, "forumd_http_connections", 1, 1);
     for (size_t i = 0; i < ARRAY_LEN(connections); i++)
         http_close(connections[i]);
@@ -146,13 +146,13 @@ Test(metrics, leave_out_gauges_of_workers_that_a_reload_replaced_or_that_stand_s
     struct forum *forum = forum_start(&(struct forum_spec){.name = "reload", .flags = flags});
     cr_assert_eq(kill(forum_process(forum, "forumd-gateway: master"), SIGHUP), 0);
     expect_soon(forum, "forumd_gateway_worker_starts_total", 4, 4);
-    expect_soon(forum, "forumd_gateway_workers", 2, 2);
+    expect_soon(forum, "forumd_gateway_workers_up", 2, 2);
     cr_assert_eq(value_of(forum, "forumd_gateway_worker_restarts_total"), 0);
     pid_t stopped = forum_process(forum, "forumd-gateway: worker 3");
     cr_assert_eq(kill(stopped, SIGSTOP), 0);
-    expect_soon(forum, "forumd_gateway_workers", 1, 1);
+    expect_soon(forum, "forumd_gateway_workers_up", 1, 1);
     cr_assert_eq(kill(stopped, SIGCONT), 0);
-    expect_soon(forum, "forumd_gateway_workers", 2, 2);
+    expect_soon(forum, "forumd_gateway_workers_up", 2, 2);
     cr_assert_eq(forum_stop(forum, SIGTERM), 0);
 }
 
