@@ -16,14 +16,14 @@
 #define LIMIT_BODY_BYTES       (256u << 10)
 #define LIMIT_HEAD_BYTES       (16u << 10) /* request line and headers */
 #define LIMIT_URI_BYTES        8192
-#define LIMIT_CONNECTIONS      20000 /* per worker */
-#define LIMIT_KNOWN_USERS      65536 /* the worker's cache of user id -> name */
-#define LIMIT_KNOWN_KEYS       16384 /* the worker's cache of user id -> public key */
-#define LIMIT_KNOWN_SIGNATURES 65536 /* its verdicts on signed posts: 36 bytes each */
-#define LIMIT_CACHE_BYTES      (16u << 20)  /* of answers that a worker keeps, where no flag says otherwise */
+#define LIMIT_CONNECTIONS      20000       /* per worker */
+#define LIMIT_KNOWN_USERS      65536       /* the worker's cache of user id -> name */
+#define LIMIT_KNOWN_KEYS       16384       /* the worker's cache of user id -> public key */
+#define LIMIT_KNOWN_SIGNATURES 65536       /* its verdicts on signed posts: 36 bytes each */
+#define LIMIT_CACHE_BYTES      (16u << 20) /* of answers that a worker keeps, where no flag says otherwise */
 #define LIMIT_CACHE_MAX_BYTES  (1u << 30)
-#define LIMIT_KEYS_WAIT_MS     200   /* a read waits that long for its authors' keys */
-#define LIMIT_FRAME_RETRIES    2     /* alone, after it was with a dying engine */
+#define LIMIT_KEYS_WAIT_MS     200 /* a read waits that long for its authors' keys */
+#define LIMIT_FRAME_RETRIES    2   /* alone, after it was with a dying engine */
 
 /* Rate limits (gateway/limits_page.h) */
 #define LIMIT_LIMITS_SETS     8192 /* of 8 slots, per table: 65,536 users or addresses that are remembered */
@@ -66,7 +66,10 @@
 #define LIMIT_CRASHES_KEPT        64    /* deaths remembered */
 #define LIMIT_TOUCHED             16384 /* things one commit changes, that are told apart for workers' caches */
 #define LIMIT_LOOK_MS             1000 /* an engine looks that often whether another process changed its file */
-#define LIMIT_PRUNE_ROWS          256 /* request rows forgotten in one transaction */
+#define LIMIT_COPY_STEP_US        1000  /* an engine copies its file that long ... */
+#define LIMIT_COPY_PAUSE_MS       4     /* ... and goes on no sooner than that later */
+#define LIMIT_COPY_IDLE_MS        30000 /* a copy that nobody asks about is given up */
+#define LIMIT_PRUNE_ROWS          256   /* request rows forgotten in one transaction */
 
 /* Passwords (engined/passwords.h). Argon2id as libsodium's "interactive" has it: 2 passes over 64 MiB; each
  * process works on one at a time, so that many bytes a process is all they need. */
