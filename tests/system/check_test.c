@@ -2,6 +2,7 @@
  * what it can. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,11 +50,12 @@ static void fill(struct forum *forum)
 {
     struct signer *signer = signer_new("ED25519");
     struct signer_post post = {"user_1", "sub_1", "Signed", NULL, 1700000000000};
+    char *key = signer_public_key(signer), *signature = signer_sign(signer, &post);
     struct reply *first =
         forum_post(forum, "/api/auth/register",
                    json_body("{'username':'Ann','password':'correct horse','public_key':'%s',"
                              "'key_algorithm':'ED25519'}",
-                             signer_public_key(signer)));
+                             key));
     CHECK_CREATED(first);
     make_user_named(forum, "Bob");
     make_subreddit_named(forum, "user_1", "cats");
@@ -65,9 +67,12 @@ static void fill(struct forum *forum)
         forum_post(forum, "/api/posts/create",
                    json_body("{'subreddit_id':'sub_1','author_id':'user_1','title':'Signed','signature':'%s',"
                              "'signature_algorithm':'ED25519','signed_at':1700000000000}",
-                             signer_sign(signer, &post))));
+                             signature)));
     CHECK_CREATED(forum_post(forum, "/api/posts/post_1/repost",
                              json_body("{'subreddit_id':'sub_2','author_id':'user_2'}")));
+    free(key);
+    free(signature);
+    signer_free(signer);
     make_comment(forum, "post_1", "user_1", NULL, "C");
     make_comment(forum, "post_1", "user_2", "comment_1", "R");
     make_comment(forum, "post_2", "user_2", NULL, "C");
