@@ -69,7 +69,10 @@
 #define LIMIT_CRASHES_KEPT        64    /* deaths remembered */
 #define LIMIT_TOUCHED             16384 /* things one commit changes, that are told apart for workers' caches */
 #define LIMIT_LOOK_MS             1000 /* an engine looks that often whether another process changed its file */
-#define LIMIT_PRUNE_ROWS          256 /* request rows forgotten in one transaction */
+#define LIMIT_COPY_STEP_US        1000  /* an engine copies its file that long ... */
+#define LIMIT_COPY_PAUSE_MS       4     /* ... and goes on no sooner than that later */
+#define LIMIT_COPY_IDLE_MS        30000 /* a copy that nobody asks about is given up */
+#define LIMIT_PRUNE_ROWS          256   /* request rows forgotten in one transaction */
 
 /* Passwords (engined/passwords.h). Argon2id as libsodium's "interactive" has it: 2 passes over 64 MiB; each
  * process works on one at a time, so that many bytes a process is all they need. */

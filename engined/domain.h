@@ -2,7 +2,8 @@
  * A domain's description of itself: all that the engine around it needs to know. Each domain folder has one
  * `struct domain` in DOMAIN.c, and schema.sql   its tables (embedded at build as DOMAIN_schema_sql); changed
  * only by adding migrations commands.c   handlers: decide apply.c      events -> owned tables, and folds:
- * other engines' events -> derived tables and knows neither HTTP nor NNG.
+ * other engines' events -> derived tables check.c      what must be true
+ * of the tables and knows neither HTTP nor NNG.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engined/check_rows.h"
 #include "engined/context.h"
 #include "engined/store.h"
 #include "engined/versions.h"
@@ -75,7 +77,9 @@ struct follow_row {
     size_t type_count;
     fold_fn fold;
     forget_fn forget;
-    touch_folded_fn touch; /* NULL: everything, if anything is owned */
+    touch_folded_fn touch;    /* NULL: everything, if anything is owned */
+    struct check_table table; /* what they fill; which of its rows count is the same however the events were
+                                 parted into pulls */
 };
 
 /* A look-up: ids -> names, asked of `owner` by `command`, whose request has one repeated uint64 field, and
@@ -102,6 +106,7 @@ struct domain {
     size_t follow_count;
     const struct lookup_row *lookups;
     size_t lookup_count;
+    const struct domain_checks *checks;
 
     /* Prepares statements, loads counters. Never NULL; exits on trouble. */
     void *(*open)(struct store *store);

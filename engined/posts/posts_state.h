@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "common/attributes.h"
+#include "engined/check_rows.h"
 #include "engined/domain.h"
 #include "engined/posts/late_rows.h"
 #include "engined/posts/post_cache.h"
@@ -16,6 +17,9 @@
 #include "engined/store.h"
 #include "engined/versions.h"
 #include "proto/posts.pb-c.h"
+
+/* check.c */
+extern const struct domain_checks posts_checks;
 
 /* Ranks kept in memory (ranks.h): about 100 MB. */
 #define POSTS_RANK_ENTRIES_MAX (4u << 20)
