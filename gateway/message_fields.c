@@ -31,7 +31,7 @@ bool message_u64s(const struct schema_message *schema, const ProtobufCMessage *m
     if (field->type != PROTOBUF_C_TYPE_UINT64)
         return false;
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
-    *count = repeated ? *(const size_t *)quantifier : (size_t)*(const protobuf_c_boolean *)quantifier;
+    *count = repeated ? *(const size_t *)quantifier : (size_t) * (const protobuf_c_boolean *)quantifier;
     *values = repeated ? *(const uint64_t *const *)member : member;
     return repeated || *count == 1;
 }

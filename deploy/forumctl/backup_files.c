@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/fatal.h"
+#include "common/version.h"
 #include "deploy/forumctl/progress.h"
 #include "deploy/state/state_dir.h"
 
@@ -150,7 +151,7 @@ static struct json_object *manifest_to_json(const struct backup_manifest *manife
 {
     struct json_object *json = json_object_new_object(), *files = json_object_new_array();
     json_object_object_add(json, "format", json_object_new_int(FORMAT));
-    json_object_object_add(json, "forumd", json_object_new_string(FORUMD_VERSION));
+    json_object_object_add(json, "forumd", json_object_new_string(version_text));
     json_object_object_add(json, "began_at", json_object_new_uint64(manifest->began_at));
     json_object_object_add(json, "ended_at", json_object_new_uint64(manifest->ended_at));
     json_object_object_add(json, "token_keys", json_object_new_boolean(manifest->token_keys));
