@@ -132,7 +132,7 @@ static uint64_t unsigned_at(const Pb__EngineStatus *status, size_t offset, size_
     X(bad_batches, "bad_batches_total", "counter", 1, "batches dropped")                                     \
     X(events_followed, "events_followed_total", "counter", 1, "events of other engines applied")             \
     X(lag_events, "lag_events", "gauge", 1, "events of other engines not yet applied")                       \
-    X(synchronous, "synchronous", "gauge", 1, "what SQLite says of its connection: 1 normal, 2 full") \
+    X(synchronous, "synchronous", "gauge", 1, "what SQLite says of its connection: 1 normal, 2 full")        \
     X(cpu_us, "cpu_seconds_total", "counter", 1000000, "processor time since it started")                    \
     X(resident_bytes, "resident_memory_bytes", "gauge", 1, "memory it has")                                  \
     X(descriptors, "open_fds", "gauge", 1, "open descriptors")                                               \
