@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -224,9 +225,24 @@ static void loop_turn(struct actor *actor)
     tell_status(actor, now.monotonic_ms);
 }
 
+/*
+ * Before any thread is started, for all of them: waking this process takes the core from nobody who runs
+ * (sched(7), SCHED_BATCH). A worker that has just sent a batch goes on reading requests, so that the next
+ * batch is larger, and each message costs more than the frames in it. Measured on two busy cores, 64
+ * connections, mixed: 109 to 97 us of CPU for a request. Where it is not allowed, the service manager may
+ * have done it.
+ */
+static void let_batches_grow(void)
+{
+    const struct sched_param none = {0};
+    if (sched_setscheduler(0, SCHED_BATCH, &none) != 0)
+        log_debug("cannot become a batch process error=\"%s\"", strerror(errno));
+}
+
 int actor_run(const struct domain *domain, const struct actor_options *options)
 {
     struct actor actor = {.domain = domain, .notify = notify_open(), .lifeline_fd = lifeline_open()};
+    let_batches_grow();
     actor.signal_fd = open_signals();
     actor.lock_fd = lock_state(options->state_dir, domain_name(domain->id));
     refuse_half_restored(options->state_dir);
