@@ -201,7 +201,7 @@ Test(stale_reads, are_none_whatever_dies_between_commit_and_raising)
     for (uint64_t end_ms = wait_now_ms() + hunt_s() * 1000;
          wait_now_ms() < end_ms && stale_reads(hunt) == 0;) {
         kill_one(hunt, next_random(&random));
-        (void)wait_until(never, NULL, KILL_GAP_MS);
+        (void)!wait_until(never, NULL, KILL_GAP_MS);
     }
     hunt_end(hunt);
     cr_assert(forum_wait_ready(hunt->forum, FORUM_START_MS));
