@@ -324,7 +324,8 @@ static void own_head(struct engine *engine, struct message *message, const struc
     (void)frame;
     pulls_hurry(engine->pulls, message->reader.sender);
     Pb__EventsHeadAnswer answer = PB__EVENTS_HEAD_ANSWER__INIT;
-    answer.has_log_id = answer.has_head_seq = 1;
+    answer.has_log_id = answer.has_head_seq = answer.has_run = 1;
+    answer.run = engine->options.run;
     answer.log_id = event_log_id(engine->log);
     answer.head_seq = event_log_head(engine->log);
     decision->status = STATUS_OK;

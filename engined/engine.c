@@ -66,6 +66,15 @@ static void index_tables(struct engine *engine)
     }
 }
 
+/* Before it listens, and after each commit, before anything is answered. */
+static void raise_versions(struct engine *engine)
+{
+    if (engine->versions == NULL)
+        return;
+    versions_raise(engine->versions);
+    versions_log(engine->versions, event_log_id(engine->log), event_log_head(engine->log));
+}
+
 struct engine *engine_open(const struct domain *domain, const struct engine_options *options,
                            const struct engine_io *io)
 {
@@ -85,9 +94,11 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
     engine->state = domain->open(engine->store);
     if (domain->event_count > 0)
         engine->versions = versions_open(options->state_dir, domain_name(domain->id), options->run);
-    engine->followers = followers_open(engine->store, domain, engine->state, engine->versions);
+    raise_versions(engine);
+    engine->followers =
+        followers_open(engine->store, options->state_dir, domain, engine->state, engine->versions);
     engine->collects = collects_new(on_collect_answer, engine);
-    engine->pulls = pulls_new(engine->log, on_pull_answer, engine);
+    engine->pulls = pulls_new(engine->log, options->run, on_pull_answer, engine);
     engine->copying = copying_new(engine->store, options->state_dir, domain_name(domain->id));
     engine->passwords = password_jobs_new(options->password_processes);
     index_tables(engine);
@@ -275,13 +286,6 @@ static void look_for_strangers(struct engine *engine)
     engine->domain->rolled_back(engine->state);
     if (engine->versions != NULL)
         versions_touch_all(engine->versions);
-}
-
-/* After the commit, and before anything is answered. */
-static void raise_versions(struct engine *engine)
-{
-    if (engine->versions != NULL)
-        versions_raise(engine->versions);
 }
 
 /* Until then a worker may try again what was with the process before this one. By the wall clock it could
@@ -603,6 +607,7 @@ void engine_turn(struct engine *engine, struct engine_time now)
 {
     FAULT_LOOK();
     set_time(engine, now);
+    followers_turn(engine->followers, now.monotonic_ms);
     probe_storage(engine);
     take_answers(engine);
     pick_ready(engine);

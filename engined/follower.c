@@ -6,13 +6,16 @@
 #include "common/fatal.h"
 #include "common/fault.h"
 #include "common/log.h"
+#include "proto/version_map.h"
 
 struct follow_state {
     const struct follow_row *row;
     uint64_t log_id, cursor;
     uint64_t known_head;
     bool pulling;
-    bool down; /* the last question failed and nothing was answered since */
+    bool down;    /* the last question failed and nothing was answered since */
+    uint64_t run; /* of the process that answered last; 0: none told */
+    struct version_map *map;
 
     /* Barrier: reads that come in wait for the question with the next serial. */
     uint64_t wanted_serial; /* the highest anybody waits for */
@@ -31,6 +34,7 @@ struct followers {
     struct query *load, *save;
     struct follow_state follows[DOMAIN_COUNT];
     uint64_t folded;
+    uint64_t turn, now_ms;
 };
 
 static void load_cursor(struct followers *followers, struct follow_state *follow)
@@ -45,8 +49,8 @@ static void load_cursor(struct followers *followers, struct follow_state *follow
     query_done(followers->load);
 }
 
-struct followers *followers_open(struct store *store, const struct domain *domain, void *state,
-                                 struct versions *versions)
+struct followers *followers_open(struct store *store, const char *state_dir, const struct domain *domain,
+                                 void *state, struct versions *versions)
 {
     struct followers *followers = xcalloc(1, sizeof(*followers));
     ensure(domain->follow_count <= DOMAIN_COUNT);
@@ -60,6 +64,7 @@ struct followers *followers_open(struct store *store, const struct domain *domai
                "UPDATE SET log_id = excluded.log_id, seq = excluded.seq");
     for (size_t i = 0; i < followers->count; i++) {
         followers->follows[i].row = &domain->follows[i];
+        followers->follows[i].map = version_map_new(state_dir, domain->follows[i].source);
         load_cursor(followers, &followers->follows[i]);
     }
     return followers;
@@ -67,7 +72,15 @@ struct followers *followers_open(struct store *store, const struct domain *domai
 
 void followers_close(struct followers *followers)
 {
+    for (size_t i = 0; i < followers->count; i++)
+        version_map_free(followers->follows[i].map);
     free(followers);
+}
+
+void followers_turn(struct followers *followers, uint64_t now_ms)
+{
+    followers->turn++;
+    followers->now_ms = now_ms;
 }
 
 size_t followers_count(const struct followers *followers)
@@ -187,6 +200,7 @@ void followers_fold(struct followers *followers, size_t index, const Pb__EventsP
         }
     }
     follow->known_head = pulled->head_seq;
+    follow->run = pulled->run;
     log_debug("pulled source=%s events=%zu cursor=%llu", domain_name(follow->row->source), pulled->n_events,
               (unsigned long long)follow->cursor);
 }
@@ -231,6 +245,7 @@ void followers_head_answered(struct followers *followers, size_t index, const Pb
     follow->head_log = head->log_id;
     follow->head_seq = head->head_seq;
     follow->known_head = head->head_seq;
+    follow->run = head->run;
     check_head(follow);
 }
 
@@ -247,13 +262,31 @@ void followers_rolled_back(struct followers *followers)
         load_cursor(followers, &followers->follows[i]);
 }
 
+/* All that the source told anybody of is applied, and its page says so. `log_seq` is read first: what was
+ * answered before now is not above it, and where the id then read is of a later timeline than the cursor's,
+ * more is to come. */
+static bool page_says_reached(struct followers *followers, struct follow_state *follow)
+{
+    if (follow->run == 0)
+        return false;
+    const struct version_page *page =
+        version_map_look(follow->map, followers->turn, followers->now_ms, false);
+    if (page == NULL ||
+        atomic_load_explicit(&page->stamp, memory_order_acquire) != version_stamp(follow->run))
+        return false;
+    uint64_t seq = atomic_load_explicit(&page->log_seq, memory_order_acquire);
+    return atomic_load_explicit(&page->log_id, memory_order_acquire) == follow->log_id &&
+           follow->cursor >= seq;
+}
+
 /* The next question is the first one surely asked after now. */
 void followers_barrier_begin(struct followers *followers, struct barrier *barrier)
 {
     for (size_t i = 0; i < followers->count; i++) {
         struct follow_state *follow = &followers->follows[i];
-        barrier->serials[i] = follow->asked_serial + 1;
-        if (!follow->down && follow->wanted_serial < barrier->serials[i])
+        bool reached = !follow->down && page_says_reached(followers, follow);
+        barrier->serials[i] = reached ? 0 : follow->asked_serial + 1;
+        if (!follow->down && !reached && follow->wanted_serial < barrier->serials[i])
             follow->wanted_serial = barrier->serials[i];
     }
 }

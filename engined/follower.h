@@ -2,7 +2,9 @@
  * Following other engines: per source one pull under way at all times, whose events are folded into the
  * derived tables in the same transaction as the cursor, so that each takes effect once. And the barrier: a
  * read that must see all that its sources had when it came in waits for a "head" question asked after it, and
- * until the cursor has reached that head.
+ * until the cursor has reached that head. Nobody is asked where a source's page of versions
+ * (proto/version_page.h) says that the cursor is at its log's end: the page is of the process that answered
+ * last, on this machine, and told of each event before that was answered.
  */
 #pragma once
 
@@ -17,10 +19,13 @@
 
 struct followers;
 
-/* `versions` NULL: nobody is told what the folds change. */
-struct followers *followers_open(struct store *store, const struct domain *domain, void *state,
-                                 struct versions *versions) MUST_USE;
+/* Pages of sources are looked for in `state_dir`. `versions` NULL: nobody is told what the folds change. */
+struct followers *followers_open(struct store *store, const char *state_dir, const struct domain *domain,
+                                 void *state, struct versions *versions) MUST_USE;
 void followers_close(struct followers *followers);
+/* At the beginning of a turn, when what it decides has come in: pages are looked at again before they are
+ * believed. */
+void followers_turn(struct followers *followers, uint64_t now_ms);
 size_t followers_count(const struct followers *followers);
 enum domain_id followers_source(const struct followers *followers, size_t index);
 
@@ -48,7 +53,7 @@ void followers_rolled_back(struct followers *followers);
 
 /* A read comes in: what it has to wait for. */
 struct barrier {
-    uint64_t serials[DOMAIN_COUNT]; /* per follow index */
+    uint64_t serials[DOMAIN_COUNT]; /* per follow index; 0: for nothing */
 };
 void followers_barrier_begin(struct followers *followers, struct barrier *barrier);
 bool followers_barrier_reached(const struct followers *followers, const struct barrier *barrier) MUST_USE;

@@ -26,18 +26,20 @@ struct follower {
 
 struct pulls {
     struct event_log *log;
+    uint64_t run;
     pull_answer_fn answer;
     void *arg;
     uint64_t uses;
     struct follower followers[LIMIT_FOLLOWERS];
 };
 
-struct pulls *pulls_new(struct event_log *log, pull_answer_fn answer, void *arg)
+struct pulls *pulls_new(struct event_log *log, uint64_t run, pull_answer_fn answer, void *arg)
 {
     struct pulls *pulls = xcalloc(1, sizeof(*pulls));
     pulls->log = log;
     pulls->answer = answer;
     pulls->arg = arg;
+    pulls->run = run;
     return pulls;
 }
 
@@ -46,8 +48,10 @@ void pulls_free(struct pulls *pulls)
     free(pulls);
 }
 
-static void send_answer(struct pulls *pulls, struct follower *follower, const Pb__EventsPulled *pulled)
+static void send_answer(struct pulls *pulls, struct follower *follower, Pb__EventsPulled *pulled)
 {
+    pulled->has_run = 1;
+    pulled->run = pulls->run;
     void *message = follower->message;
     follower->message = NULL;
     pulls->answer(pulls->arg, message, follower->serial, &follower->request, pulled);

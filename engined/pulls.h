@@ -21,7 +21,8 @@ struct pulls;
 typedef void (*pull_answer_fn)(void *arg, void *message, uint64_t serial, const struct request_id *id,
                                const Pb__EventsPulled *pulled);
 
-struct pulls *pulls_new(struct event_log *log, pull_answer_fn answer, void *arg) MUST_USE;
+/* `run`: of this process, which the answers tell. */
+struct pulls *pulls_new(struct event_log *log, uint64_t run, pull_answer_fn answer, void *arg) MUST_USE;
 void pulls_free(struct pulls *pulls);
 
 /* A pull came in. At most one a follower: an older one is answered empty. */

@@ -94,6 +94,7 @@ static void begin_run(struct version_page *page, uint64_t run)
         atomic_store_explicit(&page->buckets[i], 0, memory_order_relaxed);
     atomic_store_explicit(&page->floor, 0, memory_order_relaxed);
     atomic_store_explicit(&page->head, 1, memory_order_relaxed);
+    atomic_store_explicit(&page->log_id, 0, memory_order_relaxed); /* nobody's, until versions_log */
     atomic_store_explicit(&page->stamp, version_stamp(run), memory_order_release);
 }
 
@@ -148,6 +149,18 @@ void versions_raise(struct versions *versions)
     versions->count = 0;
     versions->all = false;
     FAULT_POINT(raise_after);
+}
+
+/* Only this process writes the page. The id first: no event of a new timeline is taken for one of the old. */
+void versions_log(struct versions *versions, uint64_t log_id, uint64_t seq)
+{
+    struct version_page *page = versions->page;
+    if (page == NULL)
+        return;
+    if (atomic_load_explicit(&page->log_id, memory_order_relaxed) != log_id)
+        atomic_store_explicit(&page->log_id, log_id, memory_order_release);
+    if (atomic_load_explicit(&page->log_seq, memory_order_relaxed) != seq)
+        atomic_store_explicit(&page->log_seq, seq, memory_order_release);
 }
 
 const struct version_page *versions_page(const struct versions *versions)

@@ -31,5 +31,9 @@ void versions_touch_all(struct versions *versions);
 /* Raises what was touched since the last time. */
 void versions_raise(struct versions *versions);
 
+/* Where the log ends: before this process listens, and after each commit, before anything of it is answered.
+ */
+void versions_log(struct versions *versions, uint64_t log_id, uint64_t seq);
+
 /* NULL: there is none. */
 const struct version_page *versions_page(const struct versions *versions);

@@ -1,30 +1,20 @@
 #include "gateway/engine_pages.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/fatal.h"
-#include "common/log.h"
+#include "proto/version_map.h"
 
-#define RETRY_MS 1000 /* for a file that cannot be mapped, and for an engine that was asked in vain */
+#define ASK_MS 1000 /* before an engine that was asked in vain is asked again */
 
 struct mapped {
-    char path[4096];
-    const struct version_page *page; /* NULL: none */
-    dev_t device;
-    ino_t inode;
-    uint64_t looked_turn; /* the file at `path` was still the one that is mapped */
-    uint64_t retry_ms, ask_ms;
+    struct version_map *map;         /* NULL: engines are elsewhere */
+    const struct version_page *page; /* as it was when it was looked at last; NULL: none */
+    uint64_t ask_ms;
     uint64_t run; /* of the engine that answered last; 0: none yet */
-    bool told;    /* that it cannot be read */
 };
 
 struct engine_pages {
-    bool here;
     uint64_t turn, now_ms;
     struct mapped pages[DOMAIN_COUNT];
 };
@@ -32,22 +22,11 @@ struct engine_pages {
 struct engine_pages *engine_pages_open(const char *state_dir)
 {
     struct engine_pages *pages = xcalloc(1, sizeof(*pages));
-    pages->here = state_dir != NULL && *state_dir != '\0';
+    bool here = state_dir != NULL && *state_dir != '\0';
     pages->turn = 1;
-    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT && pages->here; i++) {
-        struct mapped *mapped = &pages->pages[i];
-        if (snprintf(mapped->path, sizeof(mapped->path), "%s/%s" VERSION_PAGE_SUFFIX, state_dir,
-                     domain_name((enum domain_id)i)) >= (int)sizeof(mapped->path))
-            fatal_exit(EXIT_CONFIG, "the state directory's name is too long");
-    }
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT && here; i++)
+        pages->pages[i].map = version_map_new(state_dir, (enum domain_id)i);
     return pages;
-}
-
-static void let_go(struct mapped *mapped)
-{
-    if (mapped->page != NULL)
-        munmap((void *)(uintptr_t)mapped->page, sizeof(*mapped->page));
-    mapped->page = NULL;
 }
 
 void engine_pages_close(struct engine_pages *pages)
@@ -55,7 +34,7 @@ void engine_pages_close(struct engine_pages *pages)
     if (pages == NULL)
         return;
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
-        let_go(&pages->pages[i]);
+        version_map_free(pages->pages[i].map);
     free(pages);
 }
 
@@ -75,48 +54,14 @@ bool engine_pages_wants_answer(struct engine_pages *pages, enum domain_id domain
     struct mapped *mapped = &pages->pages[domain];
     if (mapped->page == NULL || pages->now_ms < mapped->ask_ms)
         return false;
-    mapped->ask_ms = pages->now_ms + RETRY_MS;
+    mapped->ask_ms = pages->now_ms + ASK_MS;
     return true;
 }
 
-/* One that is too short is being made. */
-static void map(struct mapped *mapped)
-{
-    struct stat file;
-    int fd = open(mapped->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        if (!mapped->told)
-            log_notice("answers are not kept: %s cannot be read: %m", mapped->path);
-        mapped->told = true;
-        return;
-    }
-    if (fstat(fd, &file) == 0 && file.st_size >= (off_t)sizeof(struct version_page)) {
-        void *at = mmap(NULL, sizeof(struct version_page), PROT_READ, MAP_SHARED, fd, 0);
-        mapped->page = at != MAP_FAILED ? at : NULL;
-        mapped->device = file.st_dev;
-        mapped->inode = file.st_ino;
-    }
-    close(fd);
-}
-
-/*
- * The page, if it is that of the file which has its name now: nobody is to replace that, but who puts an old
- * copy of the whole directory in its place does. The engine that writes the new one can answer only after it
- * was put there, so a look in the turn that reads a request is early enough.
- */
 static const struct version_page *look(struct engine_pages *pages, struct mapped *mapped)
 {
-    struct stat file;
-    if (mapped->looked_turn == pages->turn || !pages->here)
-        return mapped->page;
-    mapped->looked_turn = pages->turn;
-    if (mapped->page != NULL &&
-        (stat(mapped->path, &file) != 0 || file.st_ino != mapped->inode || file.st_dev != mapped->device))
-        let_go(mapped);
-    if (mapped->page == NULL && pages->now_ms >= mapped->retry_ms) {
-        map(mapped);
-        mapped->retry_ms = pages->now_ms + RETRY_MS;
-    }
+    mapped->page =
+        mapped->map != NULL ? version_map_look(mapped->map, pages->turn, pages->now_ms, true) : NULL;
     return mapped->page;
 }
 

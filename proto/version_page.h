@@ -23,13 +23,17 @@
 #define VERSION_PAGE_SUFFIX ".versions" /* posts.versions */
 #define VERSION_BUCKETS     (1u << 16)
 #define VERSION_LAYOUT                                                                                       \
-    0x8d1f6a90b2c45e31u /* another for each change of the layout or of what a bucket stands for */
+    0x8d1f6a90b2c45e32u /* another for each change of the layout or of what a bucket stands for */
 
 struct version_page {
     _Atomic uint64_t stamp; /* of the process that writes, by its run (version_stamp); 0: being made */
     _Atomic uint64_t head;  /* how often something was raised in this run, and 1 */
     _Atomic uint64_t floor; /* when everything was, last */
-    uint64_t unused[5];     /* the words above in a line of their own */
+    /* The end of the event log: the timeline's id, and the last event that is committed; both before it is
+     * answered. So who follows the log up to there has seen all that anybody was told of. Not a matter of
+     * `head`. */
+    _Atomic uint64_t log_id, log_seq;
+    uint64_t unused[3];                        /* the words above in a line of their own */
     _Atomic uint64_t buckets[VERSION_BUCKETS]; /* when what hashes to it was raised, last */
 };
 _Static_assert(sizeof(struct version_page) == 64 + VERSION_BUCKETS * sizeof(uint64_t), "no padding");

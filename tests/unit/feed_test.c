@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/arena.h"
 #include "common/attributes.h"
@@ -480,4 +481,89 @@ Test(feed_joined, keeps_lists_until_they_are_dropped_or_pushed_out)
     cr_assert_null(joined_get(joined, BOB, &count));
     cr_assert_null(joined_get(joined, 0, &count), "nobody has no list");
     joined_free(joined);
+}
+
+/* --- pages of the sources --- */
+
+enum { RUN = 7, ANOTHER_RUN = 8 };
+
+static struct harness *open_with_pages(void)
+{
+    struct harness *harness = harness_open(&feed_domain);
+    harness_publish(harness, DOMAIN_SUBREDDITS, RUN, RUN);
+    harness_publish(harness, DOMAIN_POSTS, RUN, RUN);
+    join(harness, ANN, CATS);
+    post(harness, 1, CATS);
+    harness_advance_ms(harness, 2000); /* a page that was not there is looked for again */
+    feed_of(harness, ANN, PB__SORT__new);
+    return harness;
+}
+
+/* How often sources are asked for one feed. */
+static unsigned asked_for_a_feed(struct harness *harness)
+{
+    unsigned before = harness_heads_asked(harness);
+    feed_of(harness, ANN, PB__SORT__new);
+    return harness_heads_asked(harness) - before;
+}
+
+Test(feed_pages, that_say_that_all_is_applied_make_it_ask_nobody)
+{
+    struct harness *harness = open_with_pages();
+    cr_assert_eq(asked_for_a_feed(harness), 0);
+    post(harness, 2, CATS);
+    cr_assert_eq(asked_for_a_feed(harness), 0);
+    ASSERT_IDS(feed_of(harness, ANN, PB__SORT__new), 2, 1);
+    harness_close(harness);
+}
+
+Test(feed_pages, that_tell_of_more_than_is_applied_make_it_ask_that_source)
+{
+    struct harness *harness = open_with_pages();
+    harness_publish_log(harness, DOMAIN_POSTS, 0, 1);
+    cr_assert_eq(asked_for_a_feed(harness), 1);
+    harness_publish_log(harness, DOMAIN_SUBREDDITS, 0, 1);
+    cr_assert_eq(asked_for_a_feed(harness), 2);
+    harness_close(harness);
+}
+
+Test(feed_pages, of_a_log_that_goes_on_in_another_timeline_are_not_taken_for_the_one_it_knows)
+{
+    struct harness *harness = open_with_pages();
+    harness_publish_log(harness, DOMAIN_POSTS, 1, 0);
+    cr_assert_eq(asked_for_a_feed(harness), 1);
+    harness_close(harness);
+}
+
+/* Between the start of another process and its first answer to this one. */
+Test(feed_pages, of_a_process_that_it_has_not_heard_from_are_not_believed)
+{
+    struct harness *harness = open_with_pages();
+    harness_publish(harness, DOMAIN_POSTS, ANOTHER_RUN, RUN);
+    cr_assert_eq(asked_for_a_feed(harness), 1);
+    cr_assert_eq(asked_for_a_feed(harness), 1, "the answer is of the first process still");
+    harness_publish(harness, DOMAIN_POSTS, ANOTHER_RUN, ANOTHER_RUN);
+    cr_assert_eq(asked_for_a_feed(harness), 1);
+    cr_assert_eq(asked_for_a_feed(harness), 0);
+    harness_close(harness);
+}
+
+Test(feed_pages, of_a_source_that_does_not_tell_its_run_are_not_believed)
+{
+    struct harness *harness = open_with_pages();
+    harness_publish(harness, DOMAIN_POSTS, RUN, 0);
+    post(harness, 2, CATS);
+    cr_assert_eq(asked_for_a_feed(harness), 1);
+    harness_close(harness);
+}
+
+/* Somebody put a copy of the directory in its place while this engine ran. */
+Test(feed_pages, whose_file_is_another_one_now_are_let_go)
+{
+    struct harness *harness = open_with_pages();
+    char path[128];
+    snprintf(path, sizeof(path), "%s/posts.versions", harness_directory(harness));
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(asked_for_a_feed(harness), 1);
+    harness_close(harness);
 }

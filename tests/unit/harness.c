@@ -15,6 +15,7 @@
 #include "engined/engine.h"
 #include "engined/password_hash.h"
 #include "engined/store.h"
+#include "engined/versions.h"
 #include "proto/engine.pb-c.h"
 #include "proto/schema_commands.h"
 
@@ -34,6 +35,8 @@ struct source {
     uint64_t log_id;
     Pb__EventRecord records[SOURCE_EVENTS];
     size_t count;
+    uint64_t run;          /* that it tells; 0: none */
+    struct versions *page; /* NULL: none */
 };
 
 struct asked {
@@ -51,7 +54,7 @@ struct harness {
     struct mac_key key;
     struct token_secret_key token_key;
     struct token_public_keys token_keys;
-    unsigned passwords_asked;
+    unsigned passwords_asked, heads_asked;
     bool passwords_away;
     struct engine *engine;
     struct engine_time now;
@@ -187,6 +190,8 @@ void harness_close(struct harness *h)
     (void)!nftw(h->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     arena_free(h->arena);
     batch_dispose(&h->many);
+    for (size_t i = 0; i < DOMAIN_COUNT; i++)
+        versions_close(h->sources[i].page);
     free(h->sources);
     free(h);
 }
@@ -278,6 +283,8 @@ static bool answer_pull(struct harness *h, struct asked *asked)
     ensure(pull != NULL);
     Pb__EventsPulled pulled = PB__EVENTS_PULLED__INIT;
     pulled.has_log_id = pulled.has_upto_seq = pulled.has_head_seq = 1;
+    pulled.has_run = source->run != 0;
+    pulled.run = source->run;
     pulled.log_id = source->log_id;
     pulled.head_seq = source->count;
     if ((pull->log_id != 0 && pull->log_id != source->log_id) || pull->after_seq > source->count) {
@@ -324,7 +331,10 @@ static bool answer_one(struct harness *h, struct asked *asked)
     if (asked->ask.kind == ASK_PASSWORD)
         return answer_password(h, asked);
     Pb__EventsHeadAnswer head = PB__EVENTS_HEAD_ANSWER__INIT;
+    h->heads_asked++;
     head.has_log_id = head.has_head_seq = 1;
+    head.has_run = h->sources[asked->to].run != 0;
+    head.run = h->sources[asked->to].run;
     head.log_id = h->sources[asked->to].log_id;
     head.head_seq = h->sources[asked->to].count;
     send_answer(h, asked, &head.base);
@@ -372,6 +382,8 @@ void harness_feed_event(struct harness *h, enum domain_id domain, const Protobuf
     record->payload.len = protobuf_c_message_get_packed_size(event);
     record->payload.data = arena_alloc(h->arena, record->payload.len);
     protobuf_c_message_pack(event, record->payload.data);
+    if (source->page != NULL)
+        versions_log(source->page, source->log_id, source->count);
     settle(h);
 }
 
@@ -510,6 +522,26 @@ void harness_passwords_away(struct harness *h, bool away)
 const char *harness_directory(const struct harness *h)
 {
     return h->dir;
+}
+
+void harness_publish(struct harness *h, enum domain_id domain, uint64_t run, uint64_t told)
+{
+    struct source *source = &h->sources[domain];
+    versions_close(source->page);
+    source->page = versions_open(h->dir, domain_name(domain), run);
+    source->run = told;
+    versions_log(source->page, source->log_id, source->count);
+}
+
+void harness_publish_log(struct harness *h, enum domain_id domain, uint64_t id_offset, uint64_t seq_offset)
+{
+    struct source *source = &h->sources[domain];
+    versions_log(source->page, source->log_id + id_offset, source->count + seq_offset);
+}
+
+unsigned harness_heads_asked(const struct harness *h)
+{
+    return h->heads_asked;
 }
 
 uint64_t harness_head_seq(struct harness *h)

@@ -67,3 +67,12 @@ bool harness_token(struct harness *harness, const char *text, struct token *toke
 unsigned harness_passwords_asked(const struct harness *harness);
 void harness_passwords_away(struct harness *harness, bool away);
 const char *harness_directory(const struct harness *harness); /* where the engine's file is */
+
+/* The source has a page of versions from now on, of this run, that says where its log ends; its answers tell
+ * the run `told` (0: none). */
+void harness_publish(struct harness *harness, enum domain_id source, uint64_t run, uint64_t told);
+/* The page says that the log ends so far behind where it does, and is that much another one. */
+void harness_publish_log(struct harness *harness, enum domain_id source, uint64_t id_offset,
+                         uint64_t seq_offset);
+/* How often a source was asked where its log ends. */
+unsigned harness_heads_asked(const struct harness *harness);
