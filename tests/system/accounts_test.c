@@ -360,7 +360,7 @@ Test(keys, are_made_by_forumctl_and_left_alone_by_a_second_init)
                                 keep_format("%s/token.pub", dir),
                                 keep_format("%s/mac.key", dir),
                                 NULL};
-    cr_assert_str_eq(program_run(stat, NULL, forum_run_directory(), 20000).output, "600\n600\n600\n");
+    cr_assert_str_eq(program_run(stat, NULL, forum_run_directory(), 20000).output, "600\n644\n600\n");
 }
 
 /* --- modes --- */
