@@ -71,8 +71,11 @@ static void raise_versions(struct engine *engine)
 {
     if (engine->versions == NULL)
         return;
-    versions_raise(engine->versions);
+    /* The log's end first: a worker that read the raised head may ask the feed engine, which must not find
+     * then that the end is where it was, or the worker would keep a feed without this commit as one that has
+     * it. */
     versions_log(engine->versions, event_log_id(engine->log), event_log_head(engine->log));
+    versions_raise(engine->versions);
 }
 
 struct engine *engine_open(const struct domain *domain, const struct engine_options *options,
