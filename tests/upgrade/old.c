@@ -79,25 +79,33 @@ void old_upgrade(const char *directory, const char *name)
                           directory, name, directory, name));
 }
 
-struct successor {
+struct successors {
     struct forum *forum;
     const char *role;
-    pid_t old;
+    pid_t old[PROC_MAX];
+    size_t count;
 };
 
-static bool has_successor(void *arg)
+static bool have_successors(void *arg)
 {
-    const struct successor *successor = arg;
-    pid_t pid;
-    return forum_processes(successor->forum, successor->role, &pid, 1) == 1 && pid != successor->old &&
-           forum_wait_ready(successor->forum, 0);
+    const struct successors *successors = arg;
+    pid_t pids[PROC_MAX];
+    size_t count = forum_processes(successors->forum, successors->role, pids, PROC_MAX);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < successors->count; k++)
+            if (pids[i] == successors->old[k])
+                return false;
+    return count == successors->count && forum_wait_ready(successors->forum, 0);
 }
 
 void old_replace(struct forum *forum, const char *role, int signal)
 {
-    struct successor successor = {forum, role, forum_process(forum, role)};
-    cr_assert(kill(successor.old, signal) == 0, "%s: %s", role, strerror(errno));
-    cr_assert(wait_until(has_successor, &successor, FORUM_START_MS), "%s did not come back", role);
+    struct successors successors = {.forum = forum, .role = role};
+    successors.count = forum_processes(forum, role, successors.old, PROC_MAX);
+    cr_assert(successors.count > 0, "no process \"%s\"", role);
+    for (size_t i = 0; i < successors.count; i++)
+        cr_assert(kill(successors.old[i], signal) == 0, "%s: %s", role, strerror(errno));
+    cr_assert(wait_until(have_successors, &successors, FORUM_START_MS), "%s did not come back", role);
 }
 
 size_t old_running(const struct forum *forum, const char *role)

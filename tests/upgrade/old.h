@@ -21,7 +21,7 @@ const char *old_install(void) MUST_USE;
  * what is started from now on is new. */
 void old_upgrade(const char *directory, const char *name);
 
-/* Sends the process of that role the signal, and waits until another one has the role and all are ready. */
+/* Sends the processes of that role the signal, and waits until as many others have it and all are ready. */
 void old_replace(struct forum *forum, const char *role, int signal);
 /* Processes of a program of `directory` (its engines, its gateway) whose file was replaced since they
  * started. */
