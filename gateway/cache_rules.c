@@ -32,10 +32,13 @@ static bool feed_is_timeless(const ProtobufCMessage *message)
     return is_timeless(request->sort, request->t);
 }
 
-/* One that says it may be stale is to be asked for again. */
-static bool feed_is_fresh(const ProtobufCMessage *message)
+/* One that says it may be stale is to be asked for again; and one that does not say on which subreddits it
+ * rests: an engine of before there was a cache does not know that it should, and a user who joined none has
+ * nothing to keep. */
+static bool feed_may_be_kept(const ProtobufCMessage *message)
 {
-    return ((const Pb__FeedPage *)message)->n_stale == 0;
+    const Pb__FeedPage *page = (const Pb__FeedPage *)message;
+    return page->n_stale == 0 && page->n_subreddit_ids > 0;
 }
 
 /* Not here: profiles (presence changes as time passes). */
@@ -63,7 +66,7 @@ const struct cache_rule cache_feed = {
     .keys = {{DOMAIN_SUBREDDITS, VERSION_USER, CACHE_OF_REQUEST, "user_id"},
              {DOMAIN_POSTS, VERSION_SUBREDDIT, CACHE_OF_REPLY, "subreddit_ids"}},
     .request_fits = feed_is_timeless,
-    .reply_fits = feed_is_fresh};
+    .reply_fits = feed_may_be_kept};
 const struct cache_rule cache_messages_of_user = {
     .keys = {{DOMAIN_DMS, VERSION_USER, CACHE_OF_REQUEST, "user_id"}}};
 /* Each message between the two is one of either's. */

@@ -13,6 +13,7 @@
 #include "gateway/cache_rules.h"
 #include "gateway/compose.h"
 #include "gateway/engine_pages.h"
+#include "proto/feed.pb-c.h"
 
 enum { RUN = 11, NEXT_RUN = 12, CATS = 5, DOGS = 6, POST_ID = 7 };
 
@@ -342,4 +343,28 @@ Test(rules, name_fields_that_there_are_and_owners_that_publish)
                 "%s: %s", routes[i].path, key->field);
         }
     }
+}
+
+static bool may_be_kept(const Pb__FeedPage *page)
+{
+    uint32_t rests_on[BASIS_KEYS_MAX];
+    Pb__FeedGet request = PB__FEED_GET__INIT;
+    struct basis basis = {.keys = rests_on};
+    request.has_user_id = true;
+    request.user_id = 1;
+    cr_assert(cache_rule_begin(&cache_feed, schema_commands[CMD_feed_get].request, &request.base, &basis));
+    return cache_rule_end(&cache_feed, schema_commands[CMD_feed_get].reply, &page->base, &basis);
+}
+
+/* An engine of before there was a cache says nothing of subreddits. */
+Test(rules, keep_feeds_that_say_on_which_subreddits_they_rest)
+{
+    uint64_t posts[] = {POST_ID}, subreddits[] = {CATS, DOGS};
+    Pb__FeedPage page = PB__FEED_PAGE__INIT;
+    page.n_post_ids = ARRAY_LEN(posts);
+    page.post_ids = posts;
+    cr_assert(!may_be_kept(&page));
+    page.n_subreddit_ids = ARRAY_LEN(subreddits);
+    page.subreddit_ids = subreddits;
+    cr_assert(may_be_kept(&page));
 }
