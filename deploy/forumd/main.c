@@ -122,18 +122,22 @@ static void on_all_ready(void *arg)
     notify_ready(launcher->notify);
 }
 
-/* A port that is taken, a file of a newer version: as long as nothing ever served, such trouble ends the
- * start; its line is in the log. */
+/* As long as nothing ever served, such trouble ends the start; its line is in the log. A file of a newer
+ * version stays one, but a port may be free in a moment. */
 static void on_child(void *arg, const struct child *child, enum child_state old_state)
 {
-    static const int incurable[] = {EXIT_USAGE, EXIT_DATA, EXIT_UNAVAILABLE, EXIT_CONFIG};
+    static const struct {
+        int code;
+        unsigned patience_ms;
+    } incurable[] = {
+        {EXIT_USAGE, 0}, {EXIT_DATA, 0}, {EXIT_CONFIG, 0}, {EXIT_UNAVAILABLE, START_PATIENCE_MS}};
     struct launcher *launcher = arg;
-    if (launcher->was_ready || old_state != CHILD_STARTING || child_state(child) != CHILD_BACKOFF ||
-        clock_monotonic_ms() < launcher->start_ms + START_PATIENCE_MS)
+    if (launcher->was_ready || old_state != CHILD_STARTING || child_state(child) != CHILD_BACKOFF)
         return;
+    uint64_t passed_ms = clock_monotonic_ms() - launcher->start_ms;
     for (size_t i = 0; i < ARRAY_LEN(incurable); i++)
-        if (child_exit_code(child) == incurable[i])
-            supervisor_stop(launcher->supervisor, "cannot_start", incurable[i]);
+        if (child_exit_code(child) == incurable[i].code && passed_ms >= incurable[i].patience_ms)
+            supervisor_stop(launcher->supervisor, "cannot_start", incurable[i].code);
 }
 
 static void on_turn(void *arg)
