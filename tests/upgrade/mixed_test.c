@@ -29,8 +29,9 @@
 #define GATEWAY       "forumd-gateway: worker"
 #define GATEWAY_MAKER "forumd-gateway: master"
 
-/* In the order of an upgrade: as `systemctl restart 'forumd-engined@*'` would take them, one by one. */
-static const char *const domains[] = {"users", "subreddits", "posts", "comments", "dms", "feed"};
+/* What is followed before who follows it, as an upgrade of the package does it; and the other way round. */
+static const char *const forwards[] = {"users", "subreddits", "posts", "comments", "dms", "feed"};
+static const char *const backwards[] = {"feed", "dms", "comments", "posts", "subreddits", "users"};
 
 static const char *in_run(const char *name)
 {
@@ -90,14 +91,15 @@ static const char *engine_of(const char *domain)
     return keep_format("forumd-engined: %s", domain);
 }
 
-static void upgrade_engines(struct forum *forum, const char *programs, struct load *load)
+static void upgrade_engines(struct forum *forum, const char *programs, const char *const *order,
+                            struct load *load)
 {
     old_upgrade(programs, "forumd-engined");
-    for (size_t i = 0; i < ARRAY_LEN(domains); i++) {
-        old_replace(forum, engine_of(domains[i]), SIGTERM);
+    for (size_t i = 0; i < ARRAY_LEN(forwards); i++) {
+        old_replace(forum, engine_of(order[i]), SIGTERM);
         await_writes(load, BETWEEN);
     }
-    cr_assert_eq(old_running(forum, "forumd-engined: "), 2, "all but the password processes are new");
+    cr_assert_eq(old_running(forum, "forumd-engined: "), 2, "others than the two password processes are old");
     old_replace(forum, "forumd-engined: passwords", SIGTERM);
     cr_assert_eq(old_running(forum, "forumd-engined: "), 0);
 }
@@ -144,7 +146,7 @@ Test(upgrade, of_the_engines_and_then_the_gateway_under_load_fails_nothing_and_l
     const char *programs = old_install();
     struct forum *forum = start_old(new_state(), WORKERS);
     struct load load = load_start(forum, 1);
-    upgrade_engines(forum, programs, &load);
+    upgrade_engines(forum, programs, forwards, &load);
     upgrade_gateway(forum, programs, &load);
     load_check(&load, "upgrade under load, engines before the gateway");
     check_end(forum);
@@ -156,7 +158,7 @@ Test(upgrade, of_the_gateway_and_then_the_engines_under_load_fails_nothing_and_l
     struct forum *forum = start_old(new_state(), WORKERS);
     struct load load = load_start(forum, 2);
     upgrade_gateway(forum, programs, &load);
-    upgrade_engines(forum, programs, &load);
+    upgrade_engines(forum, programs, backwards, &load);
     load_check(&load, "upgrade under load, the gateway before engines");
     check_end(forum);
 }
