@@ -182,7 +182,8 @@ Test(upgrade, of_a_forum_that_was_stopped_finds_everything_and_is_not_taken_back
     struct forum *forum = start_old(new_state(), WORKERS);
     struct load load = load_start(forum, 3);
     await_writes(&load, FILLED);
-    cr_assert(strstr(sim_load_stop(load.sim), NO_FAILURE));
+    const char *said = sim_load_stop(load.sim);
+    cr_assert(strstr(said, NO_FAILURE), "%s", said);
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
     old_upgrade(programs, "forumd");
     old_upgrade(programs, "forumd-engined");
@@ -212,8 +213,8 @@ static bool feed_begins_with(void *arg)
 /* Reads until an answer was given again: so there is a cache, and the worker has heard of both engines. */
 static bool is_given_again(void *arg)
 {
-    (void)forum_get(arg, "/api/subreddits/sub_1");
-    (void)forum_get(arg, "/api/posts/post_1");
+    (void)!forum_get(arg, "/api/subreddits/sub_1");
+    (void)!forum_get(arg, "/api/posts/post_1");
     const char *hits = strstr(forum_get(arg, "/metrics")->body, "\nforumd_gateway_cache_hits_total ");
     return hits && atoi(strchr(hits, ' ')) >= 4;
 }
