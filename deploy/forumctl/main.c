@@ -1,65 +1,52 @@
-/* forumctl COMMAND: what an administrator does to a state directory. */
-#include <inttypes.h>
+/* forumctl COMMAND: what an administrator does. The table of sub-commands; each has a file of its own. */
 #include <sodium.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "common/attributes.h"
-#include "common/clock.h"
 #include "common/fatal.h"
 #include "common/log.h"
-#include "common/options.h"
-#include "deploy/state/keys.h"
-#include "deploy/state/state_dir.h"
+#include "deploy/forumctl/command.h"
 
-struct settings {
-    const char *state_dir;
-    bool drop;
+static const struct ctl_command commands[] = {
+    {"init", "", "make a state directory and its keys", ctl_init},
+    {"rotate-token-key", "", "sign tokens with a new key from now on", ctl_rotate_token_key},
 };
 
-static void init(const struct settings *settings)
+static int print_help(void)
 {
-    state_dir_make(settings->state_dir);
-    if (keys_make(settings->state_dir))
-        printf("made the keys in %s\n", settings->state_dir);
-    else
-        printf("%s has its keys already\n", settings->state_dir);
+    printf("Usage: forumctl COMMAND [flags]\n\n");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        int width = printf("  %s %s", commands[i].name, commands[i].operands);
+        printf("%*s%s\n", width < 28 ? 28 - width : 1, "", commands[i].help);
+    }
+    printf("\nforumctl COMMAND --help tells more; --version prints the version.\n");
+    return EXIT_SUCCESS;
 }
 
-static void rotate_token_key(const struct settings *settings)
+static const struct ctl_command *find_command(const char *name)
 {
-    uint32_t id = keys_rotate_token(settings->state_dir, clock_wall_ms(), settings->drop);
-    printf("tokens are signed by key %08" PRIx32 " from now on; %s\n", id,
-           settings->drop ? "all older tokens are refused" : "older tokens are accepted until they expire");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
 }
-
-static const struct command {
-    const char *name;
-    void (*run)(const struct settings *settings);
-} commands[] = {
-    {"init", init},
-    {"rotate-token-key", rotate_token_key},
-};
 
 int main(int argc, char **argv)
 {
-    struct settings settings = {.state_dir = "./state"};
-    const struct option_row rows[] = {
-        {"state-dir", OPTION_STRING, &settings.state_dir, 0, 0, NULL, "DIR", "where all data is"},
-        {"drop", OPTION_FLAG, &settings.drop, 0, 0, NULL, NULL,
-         "rotate-token-key: refuse the tokens of all older keys at once"},
-    };
-    size_t operands =
-        options_parse("forumctl init|rotate-token-key [flags]", rows, ARRAY_LEN(rows), argc, argv);
     log_open("forumctl", LOG_LEVEL_INFO);
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0)
+        return print_help();
+    if (strcmp(name, "--version") == 0) {
+        printf("forumctl %s\n", FORUMD_VERSION);
+        return EXIT_SUCCESS;
+    }
     if (sodium_init() < 0)
         fatal_exit(EXIT_OS, "libsodium cannot start");
-    for (size_t i = 0; operands == 1 && i < ARRAY_LEN(commands); i++) {
-        if (strcmp(argv[argc - 1], commands[i].name) == 0) {
-            commands[i].run(&settings);
-            return 0;
-        }
-    }
-    fatal_exit(EXIT_USAGE, "name one command: init or rotate-token-key");
+    const struct ctl_command *command = find_command(name);
+    if (command == NULL)
+        fatal_exit(EXIT_USAGE, "%s%s%s; forumctl --help lists the commands", *name != '\0' ? "\"" : "",
+                   *name != '\0' ? name : "name a command first", *name != '\0' ? "\" is no command" : "");
+    return command->run(argc - 1, argv + 1);
 }
