@@ -28,6 +28,7 @@
     X(collect_after, "")                                                                                     \
     X(pull_before, "a pull is answered")                                                                     \
     X(pull_after, "")                                                                                        \
+    X(copy, "a step of the copy that a backup asked for")                                                    \
     X(checkpoint_before, "the helper copies the write-ahead log back")                                       \
     X(checkpoint_after, "")
 

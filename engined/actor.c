@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/notify.h"
 #include "common/sandbox.h"
+#include "engined/copying.h"
 #include "engined/engine.h"
 #include "engined/listener.h"
 #include "engined/peers.h"
@@ -88,6 +89,15 @@ static int lock_state(const char *dir, const char *name)
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         fatal_exit(EXIT_UNAVAILABLE, "another %s engine runs on %s", name, dir);
     return fd;
+}
+
+/* Half of a restored forum beside new files would be neither. */
+static void refuse_half_restored(const char *dir)
+{
+    char path[4096];
+    if (snprintf(path, sizeof(path), "%s/" STATE_RESTORING_DIR, dir) < (int)sizeof(path) &&
+        access(path, F_OK) == 0)
+        fatal_exit(EXIT_DATA, "a restore into %s was not finished: run forumctl restore again", dir);
 }
 
 static int open_signals(void)
@@ -195,6 +205,7 @@ int actor_run(const struct domain *domain, const struct actor_options *options)
     struct actor actor = {.domain = domain, .notify = notify_open(), .lifeline_fd = lifeline_open()};
     actor.signal_fd = open_signals();
     actor.lock_fd = lock_state(options->state_dir, domain_name(domain->id));
+    refuse_half_restored(options->state_dir);
     actor.engine = open_engine(&actor, options);
     actor.peers = peers_open(options->port_base, on_peer_answer, &actor);
     char url[DOMAIN_URL_MAX];

@@ -322,6 +322,20 @@ static void own_head(struct engine *engine, struct message *message, const struc
     pack_reply(engine, &answer.base, decision);
 }
 
+static void own_copy(struct engine *engine, struct message *message, const struct request_frame *frame,
+                     struct decision *decision)
+{
+    (void)message;
+    const Pb__EngineCopy *ask =
+        pb__engine_copy__unpack(arena_allocator(engine->arena), frame->length, frame->payload);
+    if (ask == NULL)
+        return;
+    Pb__EngineCopied copied;
+    copying_ask(engine->copying, ask, engine->now.monotonic_ms, &copied);
+    decision->status = STATUS_OK;
+    pack_reply(engine, &copied.base, decision);
+}
+
 static const struct own_command {
     uint16_t command;
     void (*decide)(struct engine *engine, struct message *message, const struct request_frame *frame,
@@ -329,10 +343,9 @@ static const struct own_command {
     void (*hold)(struct engine *engine,
                  struct message *message); /* holds its message open: must be the batch's only frame */
 } own_commands[] = {
-    {COMMAND_ID_engine_ping, own_ping, NULL},
-    {COMMAND_ID_engine_collect, own_collect, hold_collect},
-    {COMMAND_ID_engine_pull, own_pull, hold_pull},
-    {COMMAND_ID_engine_head, own_head, NULL},
+    {COMMAND_ID_engine_ping, own_ping, NULL},      {COMMAND_ID_engine_collect, own_collect, hold_collect},
+    {COMMAND_ID_engine_pull, own_pull, hold_pull}, {COMMAND_ID_engine_head, own_head, NULL},
+    {COMMAND_ID_engine_copy, own_copy, NULL},
 };
 
 static const struct own_command *find_own(uint16_t command)

@@ -86,6 +86,7 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
     engine->followers = followers_open(engine->store, domain, engine->state);
     engine->collects = collects_new(on_collect_answer, engine);
     engine->pulls = pulls_new(engine->log, on_pull_answer, engine);
+    engine->copying = copying_new(engine->store, options->state_dir, domain_name(domain->id));
     engine->passwords = password_jobs_new(options->password_processes);
     index_tables(engine);
     log_debug("recovered log=%llx head=%llu last_ms=%llu", (unsigned long long)event_log_id(engine->log),
@@ -107,6 +108,7 @@ void engine_close(struct engine *engine)
     free(engine->outcomes);
     collects_free(engine->collects);
     pulls_free(engine->pulls);
+    copying_free(engine->copying);
     followers_close(engine->followers);
     engine->domain->close(engine->state);
     lookups_close(engine->lookups);
@@ -570,6 +572,7 @@ void engine_turn(struct engine *engine, struct engine_time now)
     answer_messages(engine);
     collects_turn(engine->collects, engine->options.run, now.monotonic_ms);
     pulls_turn(engine->pulls, engine->arena, now.monotonic_ms);
+    copying_turn(engine->copying, now.monotonic_ms);
     ask_lookups(engine);
     ask_passwords(engine);
     ask_sources(engine);
@@ -582,6 +585,9 @@ uint64_t engine_next_ms(const struct engine *engine)
     uint64_t pull = pulls_next_ms(engine->pulls);
     if (pull < next)
         next = pull;
+    uint64_t copying = copying_next_ms(engine->copying);
+    if (copying < next)
+        next = copying;
     uint64_t password = password_jobs_next_ms(engine->passwords);
     if (password < next)
         next = password;

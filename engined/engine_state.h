@@ -4,6 +4,7 @@
 
 #include "common/arena.h"
 #include "engined/collects.h"
+#include "engined/copying.h"
 #include "engined/crashes.h"
 #include "engined/domain.h"
 #include "engined/engine.h"
@@ -65,6 +66,7 @@ struct engine {
     struct followers *followers;
     struct collects *collects;
     struct pulls *pulls;
+    struct copying *copying;
     struct password_jobs *passwords;
 
     command_fn handlers[HANDLERS_MAX];

@@ -1,7 +1,5 @@
 #include "engined/store.h"
 
-#include <pthread.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +10,7 @@
 #include "common/fault.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "engined/store_state.h"
 
 #define MEMORY_DIR      ":memory:"
 #define CACHE_KIB       "16384"
@@ -40,44 +39,9 @@ static const char *sync_pragma(enum store_sync sync)
     return "PRAGMA synchronous=FULL";
 }
 
-/* Checkpoints (PASSIVE) on a thread and connection of its own, so that copying pages back never delays an
- * answer. */
-struct checkpointer {
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool running, wanted, stop;
-    sqlite3 *db; /* used by the thread alone once it runs */
-    char *path;
-};
-
-struct query {
-    struct store *store;
-    sqlite3_stmt *statement;
-    bool writes;
-    struct query *next;
-};
-
-struct store {
-    sqlite3 *db;
-    char *path;
-    struct query *queries;
-    struct query *begin, *commit, *rollback, *probe, *data_version;
-    uint64_t seen_version;
-    struct checkpointer checkpointer;
-    struct store_stats stats;
-    int wal_limit_pages;
-    int changes_at_begin;
-    bool in_transaction;
-    bool failed;     /* in this transaction */
-    bool unwritable; /* since the last failed write */
-    void (*alive)(void *arg);
-    void *alive_arg;
-};
-
 /* Trouble of the storage makes the transaction fail; a statement that breaks the schema's rules is a mistake
  * of ours. */
-static void store_fail(struct store *store, const char *what, int result)
+void store_fail(struct store *store, const char *what, int result)
 {
     int code = result & 0xff;
     ensure(code != SQLITE_CONSTRAINT && code != SQLITE_MISUSE && code != SQLITE_RANGE &&
@@ -87,7 +51,7 @@ static void store_fail(struct store *store, const char *what, int result)
     store->failed = true;
 }
 
-static void run_sql(struct store *store, const char *sql)
+void store_run_sql(struct store *store, const char *sql)
 {
     if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         fatal_exit(EXIT_IO, "%s: %s (%s)", store->path, sqlite3_errmsg(store->db), sql);
@@ -200,12 +164,12 @@ struct store *store_open(const char *dir, const char *name, enum store_sync sync
         fatal_exit(EXIT_IO, "%s: %s", path, sqlite3_errstr(rc));
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
-    run_sql(store, "PRAGMA journal_mode=WAL");
-    run_sql(store, sync_pragma(sync));
-    run_sql(store, "PRAGMA cache_size=-" CACHE_KIB);
-    run_sql(store, "PRAGMA temp_store=MEMORY");
-    run_sql(store, "PRAGMA wal_autocheckpoint=0");
-    run_sql(store, "PRAGMA foreign_keys=OFF");
+    store_run_sql(store, "PRAGMA journal_mode=WAL");
+    store_run_sql(store, sync_pragma(sync));
+    store_run_sql(store, "PRAGMA cache_size=-" CACHE_KIB);
+    store_run_sql(store, "PRAGMA temp_store=MEMORY");
+    store_run_sql(store, "PRAGMA wal_autocheckpoint=0");
+    store_run_sql(store, "PRAGMA foreign_keys=OFF");
     sqlite3_wal_hook(store->db, after_commit, store);
     if (!memory)
         checkpointer_start(&store->checkpointer, path);
@@ -255,13 +219,13 @@ void store_migrate(struct store *store, const char *const *migrations, size_t co
     store->alive = alive;
     store->alive_arg = arg;
     sqlite3_progress_handler(store->db, ALIVE_EVERY_OPS, on_progress, store);
-    run_sql(store, "BEGIN IMMEDIATE");
+    store_run_sql(store, "BEGIN IMMEDIATE");
     for (size_t i = have; i < count; i++)
-        run_sql(store, migrations[i]);
+        store_run_sql(store, migrations[i]);
     char pragma[64];
     snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%zu", count);
-    run_sql(store, pragma);
-    run_sql(store, "COMMIT");
+    store_run_sql(store, pragma);
+    store_run_sql(store, "COMMIT");
     sqlite3_progress_handler(store->db, 0, NULL, NULL);
     log_info("schema migrated file=%s from=%zu to=%zu", store->path, have, count);
 }

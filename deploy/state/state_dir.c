@@ -62,3 +62,29 @@ int state_dir_lock(const char *dir)
         fatal_exit(EXIT_OS, "cannot lock %s: %s", path, strerror(errno));
     fatal_exit(EXIT_UNAVAILABLE, "another forumd runs on the state directory %s", dir);
 }
+
+void state_dir_give(const char *dir, int fd)
+{
+    struct stat info;
+    if (stat(dir, &info) != 0)
+        fatal_exit(EXIT_OS, "cannot look at %s: %s", dir, strerror(errno));
+    if (geteuid() == 0 && info.st_uid != 0 && fchown(fd, info.st_uid, info.st_gid) != 0)
+        fatal_exit(EXIT_OS, "cannot give away what was made in %s: %s", dir, strerror(errno));
+}
+
+int state_dir_lock_name(const char *dir, const char *name)
+{
+    char path[PATH_BYTES], file[64];
+    snprintf(file, sizeof(file), "%s.lock", name);
+    state_dir_path(dir, file, path, sizeof(path));
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        fatal_exit(EXIT_OS, "cannot open %s: %s", path, strerror(errno));
+    state_dir_give(dir, fd);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (errno != EWOULDBLOCK)
+        fatal_exit(EXIT_OS, "cannot lock %s: %s", path, strerror(errno));
+    close(fd);
+    return -1;
+}

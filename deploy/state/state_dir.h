@@ -16,3 +16,8 @@ void state_dir_make(const char *dir);
 /* Takes its lock, held as long as the process lives. Exits: EXIT_UNAVAILABLE when another launcher has it.
  * Returns the lock's descriptor. */
 int state_dir_lock(const char *dir) MUST_USE;
+/* Takes NAME.lock there, as the engine NAME does: held until the descriptor is closed. -1: somebody has it.
+ * Exits on trouble. */
+int state_dir_lock_name(const char *dir, const char *name) MUST_USE;
+/* What root makes there is to belong to whom the directory belongs to. Exits on trouble. */
+void state_dir_give(const char *dir, int fd);

@@ -65,6 +65,7 @@ static const struct row {
     {"collect_after", ASKING | IN(FEED), false},
     {"pull_before", IN(SUBREDDITS) | IN(POSTS) | IN(COMMENTS), true},
     {"pull_after", IN(SUBREDDITS) | IN(POSTS) | IN(COMMENTS), true},
+    {"copy", 0, false}, /* tests/fault/backup_test.c */
     {"checkpoint_before", IN(POSTS) | IN(COMMENTS), false},
     {"checkpoint_after", IN(POSTS) | IN(COMMENTS), false},
     {"send_before", IN(WORKER), true},
