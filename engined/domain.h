@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engined/check_rows.h"
 #include "engined/context.h"
 #include "engined/store.h"
 #include "proto/domains.h"
@@ -64,6 +65,8 @@ struct follow_row {
     size_t type_count;
     fold_fn fold;
     forget_fn forget;
+    struct check_table table; /* what they fill; which of its rows count is the same however the events were
+                                 parted into pulls */
 };
 
 /* A look-up: ids -> names, asked of `owner` by `command`, whose request has one repeated uint64 field, and
@@ -90,6 +93,7 @@ struct domain {
     size_t follow_count;
     const struct lookup_row *lookups;
     size_t lookup_count;
+    const struct domain_checks *checks;
 
     /* Prepares statements, loads counters. Never NULL; exits on trouble. */
     void *(*open)(struct store *store);

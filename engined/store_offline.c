@@ -30,12 +30,14 @@ static bool uri_of(const char *path, enum store_access access, char out[static U
 struct store *store_open_file(const char *path, enum store_access access, char *why)
 {
     char uri[URI_BYTES];
-    if (!uri_of(path, access, uri)) {
+    if (path == NULL) {
+        snprintf(uri, sizeof(uri), "file::memory:");
+    } else if (!uri_of(path, access, uri)) {
         snprintf(why, STORE_WHY_BYTES, "the name is too long");
         return NULL;
     }
     struct store *store = xcalloc(1, sizeof(*store));
-    store->path = xstrdup(path);
+    store->path = xstrdup(path != NULL ? path : "memory");
     int flags = (access == STORE_CHANGE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_URI |
                 SQLITE_OPEN_NOMUTEX;
     int rc = sqlite3_open_v2(uri, &store->db, flags, NULL);

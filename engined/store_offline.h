@@ -21,7 +21,8 @@ enum store_access {
 
 #define STORE_WHY_BYTES 256
 
-/* NULL: why[STORE_WHY_BYTES] says why not. */
+/* NULL: why[STORE_WHY_BYTES] says why not. `path` NULL: an empty database in memory, for others to be
+ * attached to. */
 struct store *store_open_file(const char *path, enum store_access access, char *why) MUST_USE;
 /* Another file beside the first; its tables are NAME.TABLE. */
 bool store_attach(struct store *store, const char *path, enum store_access access, const char *name,

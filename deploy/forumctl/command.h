@@ -17,6 +17,7 @@ struct ctl_command {
 };
 
 int ctl_backup(int argc, char **argv) MUST_USE;
+int ctl_check(int argc, char **argv) MUST_USE;
 int ctl_init(int argc, char **argv) MUST_USE;
 int ctl_restore(int argc, char **argv) MUST_USE;
 int ctl_rotate_token_key(int argc, char **argv) MUST_USE;

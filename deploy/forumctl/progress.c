@@ -37,3 +37,9 @@ void progress_end(struct progress *progress, const char *result)
         fprintf(stderr, "\r\x1b[K"); /* to the line's end */
     fprintf(stderr, "%s: %s (%.1f s)\n", progress->what, result, seconds);
 }
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->terminal)
+        fprintf(stderr, "\r\x1b[K");
+}

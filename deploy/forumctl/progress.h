@@ -16,3 +16,5 @@ void progress_begin(struct progress *progress, const char *what);
 void progress_show(struct progress *progress, uint64_t done, uint64_t total);
 /* Printed as "WHAT: RESULT (0.3 s)". */
 void progress_end(struct progress *progress, const char *result);
+/* Takes the bar away without a line. */
+void progress_clear(struct progress *progress);

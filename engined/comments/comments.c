@@ -133,6 +133,7 @@ const struct domain comments_domain = {
     .event_count = ARRAY_LEN(events),
     .lookups = lookups,
     .lookup_count = ARRAY_LEN(lookups),
+    .checks = &comments_checks,
     .open = comments_open,
     .close = comments_close,
     .rolled_back = comments_rolled_back,

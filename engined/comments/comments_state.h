@@ -9,10 +9,14 @@
 
 #include "common/arena.h"
 #include "common/attributes.h"
+#include "engined/check_rows.h"
 #include "engined/comments/threads.h"
 #include "engined/context.h"
 #include "engined/store.h"
 #include "proto/comments.pb-c.h"
+
+/* check.c */
+extern const struct domain_checks comments_checks;
 
 /* Tree nodes kept in memory (threads.h): 64 MB. */
 #define COMMENTS_THREAD_NODES_MAX (2u << 20)

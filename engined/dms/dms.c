@@ -107,6 +107,7 @@ const struct domain dms_domain = {
     .event_count = ARRAY_LEN(events),
     .lookups = lookups,
     .lookup_count = ARRAY_LEN(lookups),
+    .checks = &dms_checks,
     .open = dms_open,
     .close = dms_close,
     .rolled_back = dms_rolled_back,

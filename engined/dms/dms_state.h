@@ -6,8 +6,12 @@
 
 #include "common/arena.h"
 #include "common/attributes.h"
+#include "engined/check_rows.h"
 #include "engined/store.h"
 #include "proto/dms.pb-c.h"
+
+/* check.c */
+extern const struct domain_checks dms_checks;
 
 /* Index into the domain's look-ups. */
 enum dms_lookup { DMS_LOOKUP_USER };

@@ -83,9 +83,18 @@ static const struct command_row commands[] = {
 static const uint32_t subreddit_events[] = {EVENT_MEMBER_JOINED, EVENT_MEMBER_LEFT};
 static const uint32_t post_events[] = {EVENT_POST_CREATED, EVENT_POST_VOTE_CHANGED};
 static const struct follow_row follows[] = {
-    {DOMAIN_SUBREDDITS, subreddit_events, ARRAY_LEN(subreddit_events), feed_fold_subreddits,
-     feed_forget_subreddits},
-    {DOMAIN_POSTS, post_events, ARRAY_LEN(post_events), feed_fold_posts, feed_forget_posts},
+    {DOMAIN_SUBREDDITS,
+     subreddit_events,
+     ARRAY_LEN(subreddit_events),
+     feed_fold_subreddits,
+     feed_forget_subreddits,
+     {"memberships", NULL}},
+    {DOMAIN_POSTS,
+     post_events,
+     ARRAY_LEN(post_events),
+     feed_fold_posts,
+     feed_forget_posts,
+     {"feed_posts", NULL}},
 };
 
 const struct domain feed_domain = {
@@ -97,6 +106,7 @@ const struct domain feed_domain = {
     .command_count = ARRAY_LEN(commands),
     .follows = follows,
     .follow_count = ARRAY_LEN(follows),
+    .checks = &feed_checks,
     .open = feed_open,
     .close = feed_close,
     .rolled_back = feed_rolled_back,

@@ -4,10 +4,14 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "engined/check_rows.h"
 #include "engined/domain.h"
 #include "engined/feed/joined.h"
 #include "engined/ranking/ranks.h"
 #include "engined/store.h"
+
+/* check.c */
+extern const struct domain_checks feed_checks;
 
 /* Ranks kept in memory (ranks.h): about 100 MB. */
 #define FEED_RANK_ENTRIES_MAX (4u << 20)

@@ -142,7 +142,12 @@ static const struct event_row events[] = {
 
 static const uint32_t comment_events[] = {EVENT_COMMENT_CREATED};
 static const struct follow_row follows[] = {
-    {DOMAIN_COMMENTS, comment_events, ARRAY_LEN(comment_events), posts_fold_comments, posts_forget_comments},
+    {DOMAIN_COMMENTS,
+     comment_events,
+     ARRAY_LEN(comment_events),
+     posts_fold_comments,
+     posts_forget_comments,
+     {"comment_counts", NULL}},
 };
 
 static const struct lookup_row lookups[] = {
@@ -162,6 +167,7 @@ const struct domain posts_domain = {
     .follow_count = ARRAY_LEN(follows),
     .lookups = lookups,
     .lookup_count = ARRAY_LEN(lookups),
+    .checks = &posts_checks,
     .open = posts_open,
     .close = posts_close,
     .rolled_back = posts_rolled_back,

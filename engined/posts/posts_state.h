@@ -9,12 +9,16 @@
 
 #include "common/arena.h"
 #include "common/attributes.h"
+#include "engined/check_rows.h"
 #include "engined/domain.h"
 #include "engined/posts/late_rows.h"
 #include "engined/posts/post_cache.h"
 #include "engined/ranking/ranks.h"
 #include "engined/store.h"
 #include "proto/posts.pb-c.h"
+
+/* check.c */
+extern const struct domain_checks posts_checks;
 
 /* Ranks kept in memory (ranks.h): about 100 MB. */
 #define POSTS_RANK_ENTRIES_MAX (4u << 20)

@@ -114,6 +114,7 @@ const struct domain subreddits_domain = {
     .command_count = ARRAY_LEN(commands),
     .events = events,
     .event_count = ARRAY_LEN(events),
+    .checks = &subreddits_checks,
     .open = subreddits_open,
     .close = subreddits_close,
     .rolled_back = subreddits_rolled_back,

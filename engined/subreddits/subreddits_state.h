@@ -7,8 +7,12 @@
 
 #include "common/arena.h"
 #include "common/attributes.h"
+#include "engined/check_rows.h"
 #include "engined/store.h"
 #include "proto/subreddits.pb-c.h"
+
+/* check.c */
+extern const struct domain_checks subreddits_checks;
 
 /* Ids in one answer to `joined`: they fit a reply frame however large they are. */
 #define SUBREDDITS_JOINED_MAX 100000

@@ -125,9 +125,18 @@ static const struct completion_row completions[] = {
 static const uint32_t post_events[] = {EVENT_POST_VOTE_CHANGED};
 static const uint32_t comment_events[] = {EVENT_COMMENT_VOTE_CHANGED};
 static const struct follow_row follows[] = {
-    {DOMAIN_POSTS, post_events, ARRAY_LEN(post_events), users_fold_post_votes, users_forget_post_votes},
-    {DOMAIN_COMMENTS, comment_events, ARRAY_LEN(comment_events), users_fold_comment_votes,
-     users_forget_comment_votes},
+    {DOMAIN_POSTS,
+     post_events,
+     ARRAY_LEN(post_events),
+     users_fold_post_votes,
+     users_forget_post_votes,
+     {"karma_from_posts", "karma <> 0"}},
+    {DOMAIN_COMMENTS,
+     comment_events,
+     ARRAY_LEN(comment_events),
+     users_fold_comment_votes,
+     users_forget_comment_votes,
+     {"karma_from_comments", "karma <> 0"}},
 };
 
 const struct domain users_domain = {
@@ -143,6 +152,7 @@ const struct domain users_domain = {
     .event_count = ARRAY_LEN(events),
     .follows = follows,
     .follow_count = ARRAY_LEN(follows),
+    .checks = &users_checks,
     .open = users_open,
     .close = users_close,
     .rolled_back = users_rolled_back,

@@ -7,9 +7,13 @@
 
 #include "common/arena.h"
 #include "common/attributes.h"
+#include "engined/check_rows.h"
 #include "engined/domain.h"
 #include "engined/store.h"
 #include "engined/users/presence.h"
+
+/* check.c */
+extern const struct domain_checks users_checks;
 
 struct users {
     struct store *store;
