@@ -19,5 +19,6 @@ struct ctl_command {
 int ctl_backup(int argc, char **argv) MUST_USE;
 int ctl_check(int argc, char **argv) MUST_USE;
 int ctl_init(int argc, char **argv) MUST_USE;
+int ctl_rebuild(int argc, char **argv) MUST_USE;
 int ctl_restore(int argc, char **argv) MUST_USE;
 int ctl_rotate_token_key(int argc, char **argv) MUST_USE;

@@ -12,6 +12,7 @@ static const struct ctl_command commands[] = {
     {"init", "", "make a state directory and its keys", ctl_init},
     {"backup", "DIR", "copy all data of a forum that runs", ctl_backup},
     {"check", "DIR", "compare a state directory or a backup with its logs", ctl_check},
+    {"rebuild", "DOMAIN", "make a domain's tables anew from the logs", ctl_rebuild},
     {"restore", "BACKUP DIR", "make a state directory of a backup", ctl_restore},
     {"rotate-token-key", "", "sign tokens with a new key from now on", ctl_rotate_token_key},
 };
