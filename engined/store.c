@@ -46,7 +46,7 @@ void store_fail(struct store *store, const char *what, int result)
     int code = result & 0xff;
     ensure(code != SQLITE_CONSTRAINT && code != SQLITE_MISUSE && code != SQLITE_RANGE &&
            code != SQLITE_MISMATCH);
-    if (!store->failed)
+    if (!store->failed && !store->told)
         log_warn("storage error doing=%s error=\"%s\" code=%d", what, sqlite3_errstr(result), result);
     store->failed = true;
 }

@@ -37,6 +37,7 @@ struct store *store_open_file(const char *path, enum store_access access, char *
         return NULL;
     }
     struct store *store = xcalloc(1, sizeof(*store));
+    store->told = true;
     store->path = xstrdup(path != NULL ? path : "memory");
     int flags = (access == STORE_CHANGE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_URI |
                 SQLITE_OPEN_NOMUTEX;

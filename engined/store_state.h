@@ -36,6 +36,7 @@ struct store {
     struct store_stats stats;
     int wal_limit_pages;
     int changes_at_begin;
+    bool told; /* errors are told by whoever uses it, not logged */
     bool in_transaction;
     bool failed;     /* in this transaction */
     bool unwritable; /* since the last failed write */

@@ -15,7 +15,7 @@
 #include "engined/audit/audit.h"
 
 struct check {
-    bool json;
+    bool json, rules;
     const char *replaying;
     struct progress progress;
 };
@@ -35,7 +35,9 @@ static void on_finding(void *arg, enum finding_kind kind, const char *domain, co
                        const char *what)
 {
     const struct check *check = arg;
-    if (check->json)
+    if (check->rules)
+        printf("%s: %s\n", domain, rule);
+    else if (check->json)
         tell_as_json(kind, domain, rule, what);
     else
         printf("%s%s.db: %s: %s\n", kind == FINDING_WRONG ? "" : "note: ", domain, rule, what);
@@ -78,6 +80,7 @@ int ctl_check(int argc, char **argv)
                           .progress = on_progress};
     const struct option_row rows[] = {
         {"json", OPTION_FLAG, &check.json, 0, 0, NULL, NULL, "a JSON object a line"},
+        {"rules", OPTION_FLAG, &check.rules, 0, 0, NULL, NULL, "only say what is checked (*: of each file)"},
         {"temp-dir", OPTION_STRING, &audit.temp_dir, 0, 0, NULL, "DIR",
          "where tables are made anew to compare"},
     };
@@ -91,7 +94,11 @@ int ctl_check(int argc, char **argv)
                       "that is wrong; notes say\n"
                       "what could not be compared. Exit code 0: nothing is wrong, 1: something is.",
                       rows, ARRAY_LEN(rows), argc, argv);
-    if (operands != 1)
+    if (check.rules && operands == 0) {
+        audit_rules(on_finding, &check);
+        return EXIT_SUCCESS;
+    }
+    if (check.rules || operands != 1)
         fatal_exit(EXIT_USAGE, "check: name one directory");
     audit.dir = argv[argc - 1];
     log_level_set(LOG_LEVEL_WARN); /* not the stores that it opens */

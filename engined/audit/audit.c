@@ -16,6 +16,13 @@
 #define SQL_BYTES          4096
 #define INTEGRITY_MESSAGES "20"
 
+/* What holds of every file, beside the rows below. */
+#define RULE_THERE        "the file is there and can be read"
+#define RULE_WHOLE        "SQLite finds the file whole"
+#define RULE_SCHEMA_KNOWN "its schema is the one that this program knows"
+#define RULE_LOG          "the log has no gaps, and each event can be read"
+#define RULE_APPLIED      "the log can be applied from its beginning"
+
 struct run {
     const struct audit *audit;
     struct findings findings;
@@ -52,7 +59,7 @@ static struct store *open_file(struct run *run, const struct domain *domain)
     char path[REPLAY_PATH_BYTES], why[STORE_WHY_BYTES];
     replay_path(run->audit->dir, domain, path);
     struct store *store = store_open_file(path, run->audit->access, why);
-    findings_rule(&run->findings, name_of(domain), "the file is there and can be read");
+    findings_rule(&run->findings, name_of(domain), RULE_THERE);
     if (store == NULL)
         findings_wrong(&run->findings, "%s: %s", path, access(path, F_OK) != 0 ? strerror(errno) : why);
     return store;
@@ -60,7 +67,7 @@ static struct store *open_file(struct run *run, const struct domain *domain)
 
 static void check_integrity(struct run *run, struct store *store, const struct domain *domain)
 {
-    findings_rule(&run->findings, name_of(domain), "SQLite finds the file whole");
+    findings_rule(&run->findings, name_of(domain), RULE_WHOLE);
     struct query *query = store_prepare(store, "PRAGMA integrity_check(" INTEGRITY_MESSAGES ")");
     query_bind(query, "");
     while (query_row(query))
@@ -75,7 +82,7 @@ static void check_integrity(struct run *run, struct store *store, const struct d
 static void check_version(struct run *run, struct store *store, const struct domain *domain)
 {
     uint64_t version = 0;
-    findings_rule(&run->findings, name_of(domain), "its schema is the one that this program knows");
+    findings_rule(&run->findings, name_of(domain), RULE_SCHEMA_KNOWN);
     (void)!store_number(store, "PRAGMA user_version", &version);
     run->comparable[domain->id] = version == domain->migration_count;
     if (version > domain->migration_count)
@@ -104,7 +111,7 @@ static void check_log(struct run *run, struct store *store, const struct domain 
 {
     char why[STORE_WHY_BYTES];
     uint64_t expected = 1, last_ms = 0;
-    findings_rule(&run->findings, name_of(domain), "the log has no gaps, and each event can be read");
+    findings_rule(&run->findings, name_of(domain), RULE_LOG);
     struct query *events =
         store_try_prepare(store, "SELECT seq, type, at_ms, payload FROM events ORDER BY seq", why);
     if (events == NULL) {
@@ -164,13 +171,12 @@ static void compare_derived(struct run *run, struct store *file, struct store *a
                             const struct domain *domain, const struct follow_row *follow)
 {
     uint64_t rows = 0;
-    char sql[128], rule[128];
+    char sql[128], rule[COMPARE_RULE_BYTES];
     if (was_folded(anew, follow->source)) {
         compare_table(file, anew, name_of(domain), &follow->table, &run->findings);
         return;
     }
-    snprintf(rule, sizeof(rule), "table %s is what the log of %s gives", follow->table.name,
-             domain_name(follow->source));
+    compare_rule(&follow->table, rule);
     findings_rule(&run->findings, name_of(domain), rule);
     snprintf(sql, sizeof(sql), "SELECT 1 FROM %s LIMIT 1", follow->table.name);
     if (store_number(file, sql, &rows))
@@ -199,7 +205,7 @@ static void check_tables(struct run *run, const struct domain *domain)
     run->replaying = name_of(domain);
     replay_path(run->temp, domain, path);
     bool applied = replay_run(&replay);
-    findings_rule(&run->findings, name_of(domain), "the log can be applied from its beginning");
+    findings_rule(&run->findings, name_of(domain), RULE_APPLIED);
     struct store *anew = applied ? store_open_file(path, STORE_CHANGE, why) : NULL;
     struct store *file = anew != NULL ? open_file(run, domain) : NULL;
     if (anew == NULL)
@@ -264,7 +270,7 @@ static void attach_all(struct run *run, struct store *all)
 {
     char path[REPLAY_PATH_BYTES], why[STORE_WHY_BYTES];
     for (enum domain_id id = DOMAIN_FIRST; id < DOMAIN_COUNT; id++) {
-        findings_rule(&run->findings, domain_name(id), "the file is there and can be read");
+        findings_rule(&run->findings, domain_name(id), RULE_THERE);
         replay_path(run->audit->dir, domain_by_id(id), path);
         if (access(path, F_OK) == 0 && !store_attach(all, path, run->audit->access, domain_name(id), why))
             findings_wrong(&run->findings, "%s: %s", path, why);
@@ -309,4 +315,28 @@ uint64_t audit_run(const struct audit *audit)
     check_rules(&run);
     arena_free(run.arena);
     return run.findings.wrong;
+}
+
+void audit_rules(finding_fn tell, void *arg)
+{
+    static const char *const common[] = {RULE_THERE, RULE_WHOLE,   RULE_SCHEMA_KNOWN,
+                                         RULE_LOG,   RULE_APPLIED, COMPARE_SCHEMA_RULE};
+    char rule[COMPARE_RULE_BYTES];
+    for (size_t i = 0; i < ARRAY_LEN(common); i++)
+        tell(arg, FINDING_NOTE, "*", common[i], "");
+    for (size_t i = 0; i < ARRAY_LEN(engine_rows); i++)
+        tell(arg, FINDING_NOTE, "*", engine_rows[i].rule, "");
+    for (enum domain_id id = DOMAIN_FIRST; id < DOMAIN_COUNT; id++) {
+        const struct domain *domain = domain_by_id(id);
+        for (size_t i = 0; i < domain->checks->row_count; i++)
+            tell(arg, FINDING_NOTE, name_of(domain), domain->checks->rows[i].rule, "");
+        for (size_t i = 0; i < domain->checks->owned_count; i++) {
+            compare_rule(&domain->checks->owned[i], rule);
+            tell(arg, FINDING_NOTE, name_of(domain), rule, "");
+        }
+        for (size_t i = 0; i < domain->follow_count; i++) {
+            compare_rule(&domain->follows[i].table, rule);
+            tell(arg, FINDING_NOTE, name_of(domain), rule, "");
+        }
+    }
 }

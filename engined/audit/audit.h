@@ -25,3 +25,5 @@ struct audit {
 
 /* Returns how much is wrong. Nobody else uses the files meanwhile; no thread runs. */
 uint64_t audit_run(const struct audit *audit) MUST_USE;
+/* Tells each rule, as a note without text; those of every file with "*" as the domain. */
+void audit_rules(finding_fn tell, void *arg);

@@ -131,12 +131,17 @@ static void merge(struct side *file, struct side *anew, const struct shape *shap
     }
 }
 
+void compare_rule(const struct check_table *table, char *out)
+{
+    snprintf(out, COMPARE_RULE_BYTES, "table %s is what the logs give", table->name);
+}
+
 void compare_table(struct store *file, struct store *anew, const char *domain,
                    const struct check_table *table, struct findings *findings)
 {
     struct shape shape;
-    char sql[SQL_BYTES], rule[128], why[STORE_WHY_BYTES];
-    snprintf(rule, sizeof(rule), "table %s is what the logs give", table->name);
+    char sql[SQL_BYTES], rule[COMPARE_RULE_BYTES], why[STORE_WHY_BYTES];
+    compare_rule(table, rule);
     findings_rule(findings, domain, rule);
     struct side old = {0}, new = {0};
     if (read_shape(anew, table->name, &shape)) {
@@ -175,7 +180,7 @@ static const char schema_sql[] =
 void compare_schema(struct store *file, struct store *anew, const char *domain, struct findings *findings)
 {
     char why[STORE_WHY_BYTES];
-    findings_rule(findings, domain, "tables and indexes are those of its schema");
+    findings_rule(findings, domain, COMPARE_SCHEMA_RULE);
     struct side old = {.rows = store_try_prepare(file, schema_sql, why)},
                 new = {store_prepare(anew, schema_sql), false};
     if (old.rows == NULL) {

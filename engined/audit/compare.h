@@ -9,5 +9,9 @@
  * integers. */
 void compare_table(struct store *file, struct store *anew, const char *domain,
                    const struct check_table *table, struct findings *findings);
+/* What a difference in that table is told under. */
+#define COMPARE_RULE_BYTES 128
+void compare_rule(const struct check_table *table, char *out);
+#define COMPARE_SCHEMA_RULE "tables and indexes are those of its schema"
 /* Tables, columns and indexes. */
 void compare_schema(struct store *file, struct store *anew, const char *domain, struct findings *findings);
