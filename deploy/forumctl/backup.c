@@ -25,7 +25,7 @@
 #include "proto/token_keys.h"
 
 #define ASK_EVERY_MS   50
-#define ASK_TIMEOUT_MS 10000
+#define ASK_TIMEOUT_MS 5000
 
 struct backup {
     const char *dir, *state_dir;

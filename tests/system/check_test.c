@@ -109,7 +109,7 @@ static const char *make_state(void)
 
 static const char *copy_of(const char *state, const char *name)
 {
-    const char *copy = keep_format("%s/%s", forum_run_directory(), name);
+    const char *copy = keep_format("%s/%d-%s", forum_run_directory(), (int)getpid(), name);
     shell(keep_format("rm -rf %s && cp -a %s %s", copy, state, copy));
     return copy;
 }
