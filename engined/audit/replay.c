@@ -202,7 +202,7 @@ static void make_tables(struct run *run)
     open_out(run);
     if (!store_begin(run->out))
         fatal_exit(EXIT_IO, "cannot begin the new tables of %s", domain_name(domain->id));
-    (void)store_number(own, "SELECT max(seq) FROM events", &run->total);
+    (void)!store_number(own, "SELECT max(seq) FROM events", &run->total);
     apply_own(run, own);
     for (size_t i = 0; i < domain->follow_count; i++)
         follow_source(run, &domain->follows[i], own);
