@@ -13,7 +13,11 @@ static const struct check_row rows[] = {
     {"its posts and scores are those of the posts",
      "SELECT 'post_' || post_id || iif(sum(side) > 0, ' is missing or different', ' does not exist as it "
      "is') FROM ("
-     "SELECT subreddit_id, post_id, created_at, upvotes, downvotes, 1 AS side FROM posts.scores UNION ALL "
+     "SELECT p.subreddit_id, p.post_id, p.created_at, coalesce(s.upvotes, 0) AS upvotes, "
+     "coalesce(s.downvotes, 0) "
+     "AS downvotes, 1 AS side FROM posts.posts p LEFT JOIN posts.scores s ON s.subreddit_id = p.subreddit_id "
+     "AND "
+     "s.post_id = p.post_id UNION ALL "
      "SELECT subreddit_id, post_id, created_at, upvotes, downvotes, -1 FROM feed.feed_posts) "
      "WHERE " CHECK_UP_TO_DATE("feed", "posts", "3",
                                "0x0301, 0x0302") " GROUP BY subreddit_id, post_id, created_at, upvotes, "
