@@ -243,7 +243,7 @@ static void on_hashed(void *arg, uint64_t done, uint64_t total)
 
 static void verify_file(const char *dir, enum domain_id domain, const struct backup_file *expected)
 {
-    char name[64], path[BACKUP_PATH_BYTES], what[64];
+    char name[64], path[BACKUP_PATH_BYTES], what[80];
     const char *why;
     struct backup_file found;
     struct progress progress;
