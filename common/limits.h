@@ -61,11 +61,11 @@
 #define LIMIT_REQUEST_ID_GRACE_MS 60000 /* a worker's own id is remembered that long after its deadline */
 #define LIMIT_CRASHES             2     /* an engine dies that often of one request; then it is refused */
 #define LIMIT_CRASH_MEMORY_MS     (3600ull * 1000)
-#define LIMIT_CRASHES_KEPT        64  /* deaths remembered */
+#define LIMIT_CRASHES_KEPT        64    /* deaths remembered */
 #define LIMIT_COPY_STEP_US        1000  /* an engine copies its file that long ... */
 #define LIMIT_COPY_PAUSE_MS       4     /* ... and goes on no sooner than that later */
 #define LIMIT_COPY_IDLE_MS        30000 /* a copy that nobody asks about is given up */
-#define LIMIT_PRUNE_ROWS          256 /* request rows forgotten in one transaction */
+#define LIMIT_PRUNE_ROWS          256   /* request rows forgotten in one transaction */
 
 /* Passwords (engined/passwords.h). Argon2id as libsodium's "interactive" has it: 2 passes over 64 MiB; each
  * process works on one at a time, so that many bytes a process is all they need. */

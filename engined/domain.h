@@ -2,7 +2,8 @@
  * A domain's description of itself: all that the engine around it needs to know. Each domain folder has one
  * `struct domain` in DOMAIN.c, and schema.sql   its tables (embedded at build as DOMAIN_schema_sql); changed
  * only by adding migrations commands.c   handlers: decide apply.c      events -> owned tables, and folds:
- * other engines' events -> derived tables and knows neither HTTP nor NNG.
+ * other engines' events -> derived tables check.c      what must be true
+ * of the tables and knows neither HTTP nor NNG.
  */
 #pragma once
 

@@ -83,13 +83,15 @@ static void make_target(const char *dir)
 
 static void make_staging(struct backup *backup)
 {
-    struct stat info;
+    struct stat info, made;
     if (stat(backup->state_dir, &info) != 0)
         fatal_exit(EXIT_USAGE, "--state-dir %s: %s", backup->state_dir, strerror(errno));
     backup->owner = info.st_uid;
     state_dir_path(backup->state_dir, COPYING_DIR, backup->staging, sizeof(backup->staging));
     if (mkdir(backup->staging, 0700) != 0 && errno != EEXIST)
         fatal_exit(EXIT_OS, "cannot make %s: %s", backup->staging, strerror(errno));
+    if (lstat(backup->staging, &made) != 0 || !S_ISDIR(made.st_mode))
+        fatal_exit(EXIT_DATA, "%s is not a directory", backup->staging);
     if (lchown(backup->staging, info.st_uid, info.st_gid) != 0)
         fatal_exit(EXIT_OS, "cannot give %s to the engines: %s", backup->staging, strerror(errno));
 }
