@@ -91,6 +91,9 @@
 #define ARENA_KEEP_BYTES  (1u << 20)
 
 /* Log */
+#define LIMIT_SLOW_MS         500 /* a request that takes longer is worth a line, unless --slow-ms says otherwise */
+#define LIMIT_SLOW_LINES      10 /* a process writes about slow requests a second */
+#define LIMIT_PARKED_TOLD_US  1000 /* frames that were parked that long tell so */
 #define LOG_LINE_MAX_BYTES 4096
 #define LOG_BUFFER_BYTES   (64u << 10)
 

@@ -119,6 +119,8 @@ static struct engine *open_engine(struct actor *actor, const struct actor_option
     struct engine_options engine_options = {
         .state_dir = options->state_dir,
         .start_ms = clock_monotonic_ms(),
+        .now_us = clock_monotonic_us,
+        .slow_us = (uint64_t)options->slow_ms * 1000,
         .alive = on_migrating,
         .alive_arg = actor,
         .password_processes = options->password_processes,
@@ -148,7 +150,7 @@ static void drain_listener(struct actor *actor)
             break;
         size_t length;
         const uint8_t *bytes = inbound_bytes(inbound, &length);
-        frames += engine_receive(actor->engine, inbound, bytes, length);
+        frames += engine_receive(actor->engine, inbound, bytes, length, inbound_received_us(inbound));
     }
     engine_set_queue(actor->engine, listener_waiting(actor->listener));
 }

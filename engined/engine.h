@@ -48,6 +48,8 @@ struct engine_options {
     /* Signs a token; false: it cannot now. NULL: this engine gives none. */
     bool (*sign)(void *arg, struct token *token, char *text);
     void *sign_arg;
+    uint64_t (*now_us)(void); /* CLOCK_MONOTONIC, for what is told of time alone; NULL: nothing is */
+    uint64_t slow_us;         /* frames that took that long get a line in the log; 0: none does */
     void (*alive)(void *arg); /* called during long migrations; may be NULL */
     void *alive_arg;
 };
@@ -57,9 +59,10 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
 /* What is still held open is dropped. */
 void engine_close(struct engine *engine);
 
-/* Takes a batch in for the next turn; `bytes` must live until it is answered or dropped. Wrong MAC or
+/* Takes a batch in for the next turn; it came at `received_us` (0: now). `bytes` must live until it is answered or dropped. Wrong MAC or
  * malformed: dropped at once. Returns its frame count. */
-size_t engine_receive(struct engine *engine, void *message, const uint8_t *bytes, size_t length);
+size_t engine_receive(struct engine *engine, void *message, const uint8_t *bytes, size_t length,
+                      uint64_t received_us);
 /* An ask ended; bytes (ASK_ANSWERED) are copied. */
 void engine_answered(struct engine *engine, struct ask ask, enum ask_result result, const uint8_t *bytes,
                      size_t length);

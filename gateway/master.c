@@ -98,6 +98,7 @@ static struct child *start_worker(struct master *master, unsigned slot)
     add_number(&arguments, "--answer-timeout", options->timeouts.answer_ms);
     add_number(&arguments, "--idle-timeout", options->timeouts.idle_ms);
     add_number(&arguments, "--hang-timeout", options->hang_timeout_ms);
+    add_number(&arguments, "--slow-ms", options->slow_ms);
     if (options->cors_origins != NULL)
         add_text(&arguments, "--cors-origins", options->cors_origins);
     add_limits(&arguments, options);

@@ -17,6 +17,7 @@ struct launcher_options {
     unsigned port_base;
     unsigned hang_timeout_ms;
     unsigned deadline_ms;
+    unsigned slow_ms; /* requests that take that long get a line in the log; 0: none does */
     unsigned shards;
     /* For the gateway alone, which reads them: NULL is its default. */
     const char *limit_register, *limit_login, *limit_write, *limit_read;

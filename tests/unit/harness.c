@@ -204,7 +204,7 @@ void harness_set_deadline_ms(struct harness *h, uint64_t deadline_ms)
 bool harness_drops(struct harness *h, const uint8_t *bytes, size_t length)
 {
     unsigned before = h->dropped;
-    return engine_receive(h->engine, &h->batch_token, bytes, length) == 0 && h->dropped == before + 1;
+    return engine_receive(h->engine, &h->batch_token, bytes, length, 0) == 0 && h->dropped == before + 1;
 }
 
 /* --- the other engines --- */
@@ -381,7 +381,7 @@ static void send_frame(struct harness *h, void *token, const struct request_fram
         memcpy(at, frame->payload, frame->length);
     batch_seal(&batch, &h->key);
     uint8_t *kept = arena_copy(h->arena, batch.bytes, batch.length);
-    ensure(engine_receive(h->engine, token, kept, batch.length) == 1);
+    ensure(engine_receive(h->engine, token, kept, batch.length, 0) == 1);
 }
 
 static enum status run(struct harness *h, const struct request_frame *frame, ProtobufCMessage **reply,
