@@ -78,6 +78,9 @@
           */
 #define LIMIT_PASSWORD_PAUSE_MS 50 /* before a process that failed is asked again */
 
+/* forumctl */
+#define LIMIT_ADMIN_MS 6000 /* an answer to it; a password takes its time */
+
 /* Sessions */
 #define LIMIT_CLOSED_BUCKETS (1u << 17) /* of 10 closed sessions each: 32 MiB at most, shared */
 #define LIMIT_TOKENS_CACHED  8192       /* tokens that a worker need not check again */

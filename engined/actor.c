@@ -133,9 +133,7 @@ static struct engine *open_engine(struct actor *actor, const struct actor_option
         engine_options.sign = token_signer_sign;
         engine_options.sign_arg = &actor->signer;
     }
-    const char *restarts = getenv("FORUMD_RESTARTS");
-    if (restarts != NULL)
-        engine_options.restarts = (unsigned)strtoul(restarts, NULL, 10);
+    engine_options.restarts = notify_restarts();
     struct engine_io io = {.answer = io_answer, .drop = io_drop, .ask = io_ask, .arg = actor};
     return engine_open(actor->domain, &engine_options, &io);
 }

@@ -194,7 +194,7 @@ static void on_metrics_board(void *arg)
     }
     arena_reset(request->requests->arena);
     struct text *body = body_begin(request);
-    metrics_print(services->metrics, body);
+    metrics_print(services->metrics, clock_monotonic_ms(), body);
     append_engines_up(body, services->board);
     for (size_t i = 0; i < ARRAY_LEN(engine_metrics); i++)
         append_engine_metric(body, services->board, &engine_metrics[i]);

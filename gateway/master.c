@@ -25,6 +25,7 @@
 #define DRAIN_MS    15000 /* of a retired worker: idle connections are closed after 5 s, busy ones by 10 s */
 /* At a stop, below the time that the master's own supervisor gives (LIMIT_STOP_MS). */
 #define STOP_MS        (LIMIT_STOP_MS - 500)
+#define TURN_MS        1000 /* it shows that it lives that often (metrics.h) */
 #define PATIENCE_MS    5000 /* a master that was restarted waits for the port that old workers still hold */
 #define ARGUMENTS_MAX  64
 #define ARGUMENT_BYTES 24
@@ -36,6 +37,7 @@ struct master {
     int listen_fd, metrics_fd, limits_fd, closed_fd;
     struct supervisor *supervisor;
     struct notify *notify;
+    struct metrics_master *metrics;
     struct child *serving[WORKERS_MAX];
     struct child *taking_over[WORKERS_MAX]; /* during a reload */
     unsigned generation;                    /* whose slots the serving ones have */
@@ -150,7 +152,9 @@ static void finish_reload(struct master *master)
 static void on_turn(void *arg)
 {
     struct master *master = arg;
-    notify_alive(master->notify, clock_monotonic_ms());
+    uint64_t now_ms = clock_monotonic_ms();
+    notify_alive(master->notify, now_ms);
+    metrics_master_turn(master->metrics, now_ms);
     if (master->reloading)
         finish_reload(master);
     if (master->reload_again) {
@@ -197,8 +201,7 @@ static void find_program(char *out, size_t size)
 
 static bool was_restarted(void)
 {
-    const char *restarts = getenv("FORUMD_RESTARTS");
-    return restarts != NULL && strtoul(restarts, NULL, 10) > 0;
+    return notify_restarts() > 0;
 }
 
 /* False: the parent went while the port was waited for. */
@@ -218,6 +221,12 @@ static bool master_listen(struct master *master, int lifeline_fd)
     return true;
 }
 
+static uint64_t turn_interval_ms(const struct master *master)
+{
+    uint64_t interval_ms = notify_interval_ms(master->notify);
+    return interval_ms < TURN_MS ? interval_ms : TURN_MS;
+}
+
 int master_run(const struct gateway_options *options)
 {
     struct master master = {.options = options, .workers = worker_count(options), .notify = notify_open()};
@@ -229,6 +238,9 @@ int master_run(const struct gateway_options *options)
     }
     master.limits_fd = limits_page_make();
     master.metrics_fd = make_page("forumd-metrics", metrics_page_bytes(GENERATIONS * master.workers));
+    master.metrics = metrics_master_open(master.metrics_fd, GENERATIONS * master.workers, master.workers,
+                                         &(struct metrics_process){.started_ms = clock_monotonic_ms(),
+                                                                   .restarts = notify_restarts()});
     master.closed_fd = make_page("forumd-closed-sessions", closed_sessions_page_bytes());
     master.supervisor = supervisor_new(NULL, NULL);
     for (unsigned i = 0; i < master.workers; i++)
@@ -239,11 +251,12 @@ int master_run(const struct gateway_options *options)
         .all_ready = on_all_ready,
         .stopping = on_stopping,
         .arg = &master,
-        .turn_interval_ms = notify_interval_ms(master.notify),
+        .turn_interval_ms = turn_interval_ms(&master),
     };
     int code = supervisor_run(master.supervisor, &hooks, lifeline_fd);
     supervisor_free(master.supervisor);
     notify_close(master.notify);
+    metrics_master_close(master.metrics);
     close(master.listen_fd);
     close(master.metrics_fd);
     close(master.limits_fd);

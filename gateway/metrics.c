@@ -9,16 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/fatal.h"
+#include "common/latency.h"
+#include "common/limits.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "gateway/routes.h"
 
 #define ROUTES_MAX       64 /* rows of the route table, and one for requests that match none */
-#define LATENCY_BUCKETS  16 /* up to 2^k * LATENCY_FIRST_US */
-#define LATENCY_FIRST_US 64
 #define BATCH_BUCKETS    11 /* up to 2^k frames: 1 .. 1024 */
-#define PAGE_MAGIC       0x4d525546u
+#define PAGE_MAGIC       0x4d525547u
+#define VERSION_BYTES    16
+#define LOOK_MS          1000  /* how often a process looks at its memory */
+#define GONE_MS          60000 /* a worker that did not turn for that long is told of no more ... */
+#define SILENT_MS        5000  /* ... and for that long is not up */
 
 static const uint16_t http_codes[] = {200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 411,
                                       413, 414, 415, 417, 422, 429, 431, 500, 501, 503, 505};
@@ -30,14 +36,24 @@ struct route_counts {
     _Atomic uint64_t latency_us;
 };
 
+/* Who is in a place of the page; pid 0: nobody. */
+struct presence {
+    _Atomic uint64_t pid, started_ms, turn_ms, resident_bytes, restarts;
+    _Atomic char version[VERSION_BYTES];
+};
+
 struct slot {
     _Alignas(64) _Atomic int64_t values[METRIC_COUNT];
+    struct presence presence;
+    _Atomic uint64_t requests;
     _Atomic uint64_t batch_frames[BATCH_BUCKETS + 1];
     struct route_counts routes[ROUTES_MAX];
 };
 
 struct page {
     _Atomic uint64_t layout; /* 0: fresh. Another version's routes or fields must not be added to ours */
+    _Atomic uint64_t workers; /* of one generation */
+    struct presence master;
     struct slot slots[];
 };
 
@@ -46,6 +62,13 @@ struct metrics {
     size_t bytes;
     unsigned slots;
     struct slot *own;
+    uint64_t look_ms;
+};
+
+struct metrics_master {
+    struct page *page;
+    size_t bytes;
+    uint64_t look_ms;
 };
 
 /* Differs whenever a number in the page would mean something else (FNV-1a over what gives it meaning). */
@@ -99,12 +122,77 @@ struct metrics *metrics_open(int fd, unsigned slots, unsigned slot)
     return metrics;
 }
 
+static void set(_Atomic uint64_t *value, uint64_t to)
+{
+    atomic_store_explicit(value, to, memory_order_relaxed);
+}
+
+static uint64_t get(_Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
 void metrics_close(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
+    set(&metrics->own->presence.pid, 0);
     munmap(metrics->page, metrics->bytes);
     free(metrics);
+}
+
+static void presence_begin(struct presence *presence, const struct metrics_process *process)
+{
+    static const char version[VERSION_BYTES] = FORUMD_VERSION;
+    for (size_t i = 0; i < VERSION_BYTES; i++)
+        atomic_store_explicit(&presence->version[i], version[i], memory_order_relaxed);
+    set(&presence->started_ms, process->started_ms);
+    set(&presence->turn_ms, process->started_ms);
+    set(&presence->restarts, process->restarts);
+    set(&presence->resident_bytes, memory_resident_bytes());
+    set(&presence->pid, (uint64_t)getpid());
+}
+
+static void presence_turn(struct presence *presence, uint64_t *look_ms, uint64_t now_ms)
+{
+    set(&presence->turn_ms, now_ms);
+    if (now_ms < *look_ms)
+        return;
+    *look_ms = now_ms + LOOK_MS;
+    set(&presence->resident_bytes, memory_resident_bytes());
+}
+
+void metrics_worker_begin(struct metrics *metrics, const struct metrics_process *process)
+{
+    presence_begin(&metrics->own->presence, process);
+}
+
+void metrics_worker_turn(struct metrics *metrics, uint64_t now_ms)
+{
+    presence_turn(&metrics->own->presence, &metrics->look_ms, now_ms);
+}
+
+struct metrics_master *metrics_master_open(int fd, unsigned slots, unsigned workers,
+                                           const struct metrics_process *process)
+{
+    struct metrics_master *master = xcalloc(1, sizeof(*master));
+    master->bytes = metrics_page_bytes(slots);
+    master->page = page_map(master->bytes, fd);
+    ensure(page_claim(master->page));
+    set(&master->page->workers, workers);
+    presence_begin(&master->page->master, process);
+    return master;
+}
+
+void metrics_master_turn(struct metrics_master *master, uint64_t now_ms)
+{
+    presence_turn(&master->page->master, &master->look_ms, now_ms);
+}
+
+void metrics_master_close(struct metrics_master *master)
+{
+    munmap(master->page, master->bytes);
+    free(master);
 }
 
 static void count(_Atomic uint64_t *counter, uint64_t amount)
@@ -136,6 +224,7 @@ static size_t log_bucket(uint64_t value, uint64_t first, size_t buckets)
 
 void metrics_request(struct metrics *metrics, size_t route, unsigned http_status, uint64_t took_us)
 {
+    count(&metrics->own->requests, 1);
     struct route_counts *counts = &metrics->own->routes[route == METRICS_NO_ROUTE ? ROUTES_MAX - 1 : route];
     count(&counts->by_code[code_index(http_status)], 1);
     count(&counts->latency[log_bucket(took_us, LATENCY_FIRST_US, LATENCY_BUCKETS)], 1);
@@ -191,6 +280,100 @@ static const char *route_method(size_t route)
 static const char *route_path(size_t route)
 {
     return route < route_count ? routes[route].path : "";
+}
+
+struct seen_process {
+    char name[24];
+    struct presence *presence;
+    struct slot *slot; /* NULL: the master */
+};
+
+/* The master first. Those that are gone for long are left out. */
+static size_t see_processes(const struct metrics *metrics, uint64_t now_ms, struct seen_process *out)
+{
+    size_t count = 0;
+    out[count++] = (struct seen_process){.name = "master", .presence = &metrics->page->master};
+    for (unsigned i = 0; i < metrics->slots; i++) {
+        struct slot *slot = &metrics->page->slots[i];
+        if (get(&slot->presence.pid) == 0 || now_ms > get(&slot->presence.turn_ms) + GONE_MS)
+            continue;
+        out[count].presence = &slot->presence;
+        out[count].slot = slot;
+        snprintf(out[count++].name, sizeof(out[0].name), "worker %u", i + 1);
+    }
+    return count;
+}
+
+static uint64_t process_up(const struct seen_process *process, uint64_t now_ms)
+{
+    return get(&process->presence->pid) != 0 && now_ms < get(&process->presence->turn_ms) + SILENT_MS;
+}
+
+static void print_process_head(struct text *out, const char *name, const char *type, const char *help)
+{
+    print_line(out, "# HELP forumd_process_%s %s\n# TYPE forumd_process_%s %s\n", name, help, name, type);
+}
+
+static uint64_t process_value(const struct seen_process *process, const char *name, uint64_t now_ms)
+{
+    struct presence *presence = process->presence;
+    uint64_t started_ms = get(&presence->started_ms);
+    if (strcmp(name, "up") == 0)
+        return process_up(process, now_ms);
+    if (strcmp(name, "uptime_seconds") == 0)
+        return now_ms > started_ms ? (now_ms - started_ms) / 1000 : 0;
+    if (strcmp(name, "restarts_total") == 0)
+        return get(&presence->restarts);
+    return get(&presence->resident_bytes);
+}
+
+static void print_info(const struct seen_process *process, struct text *out)
+{
+    char version[VERSION_BYTES + 1] = "";
+    for (size_t i = 0; i < VERSION_BYTES; i++)
+        version[i] = atomic_load_explicit(&process->presence->version[i], memory_order_relaxed);
+    print_line(out, "forumd_process_info{process=\"%s\",pid=\"%" PRIu64 "\",version=\"%s\"} 1\n",
+               process->name, get(&process->presence->pid), version);
+}
+
+static void print_workers(const struct seen_process *seen, size_t count, struct text *out)
+{
+    print_process_head(out, "requests_total", "counter", "requests that a worker answered");
+    for (size_t i = 1; i < count; i++)
+        print_line(out, "forumd_process_requests_total{process=\"%s\"} %" PRIu64 "\n", seen[i].name,
+                   get(&seen[i].slot->requests));
+    print_process_head(out, "connections", "gauge", "open client connections of a worker");
+    for (size_t i = 1; i < count; i++)
+        print_line(out, "forumd_process_connections{process=\"%s\"} %" PRId64 "\n", seen[i].name,
+                   atomic_load_explicit(&seen[i].slot->values[METRIC_CONNECTIONS], memory_order_relaxed));
+}
+
+static void print_processes(const struct metrics *metrics, uint64_t now_ms, struct text *out)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } rows[] = {
+        {"up", "gauge", "its loop turned within five seconds"},
+        {"uptime_seconds", "gauge", "since the process started"},
+        {"restarts_total", "counter", "how often its supervisor restarted it"},
+        {"resident_bytes", "gauge", "memory"},
+    };
+    struct seen_process seen[1 + 2 * LIMIT_WORKERS];
+    ensure(metrics->slots <= 2 * LIMIT_WORKERS);
+    size_t count = see_processes(metrics, now_ms, seen);
+    print_process_head(out, "info", "gauge", "the gateway's processes");
+    for (size_t i = 0; i < count; i++)
+        print_info(&seen[i], out);
+    for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
+        print_process_head(out, rows[r].name, rows[r].type, rows[r].help);
+        for (size_t i = 0; i < count; i++)
+            print_line(out, "forumd_process_%s{process=\"%s\"} %" PRIu64 "\n", rows[r].name, seen[i].name,
+                       process_value(&seen[i], rows[r].name, now_ms));
+    }
+    print_workers(seen, count, out);
+    print_line(out, "# HELP forumd_gateway_workers workers that there are to be\n"
+                    "# TYPE forumd_gateway_workers gauge\nforumd_gateway_workers %" PRIu64 "\n",
+               get(&metrics->page->workers));
 }
 
 static void print_requests(const struct metrics *metrics, struct text *out)
@@ -257,7 +440,7 @@ static void print_batches(const struct metrics *metrics, struct text *out)
     print_line(out, "forumd_gateway_batch_frames_count %" PRIu64 "\n", so_far);
 }
 
-void metrics_print(const struct metrics *metrics, struct text *out)
+void metrics_print(const struct metrics *metrics, uint64_t now_ms, struct text *out)
 {
     static const struct {
         const char *name, *type, *help;
@@ -273,4 +456,5 @@ void metrics_print(const struct metrics *metrics, struct text *out)
     print_requests(metrics, out);
     print_latencies(metrics, out);
     print_batches(metrics, out);
+    print_processes(metrics, now_ms, out);
 }

@@ -66,7 +66,24 @@ void metrics_add(struct metrics *metrics, enum metric metric, int64_t amount);
 void metrics_request(struct metrics *metrics, size_t route, unsigned http_status, uint64_t took_us);
 void metrics_batch(struct metrics *metrics, unsigned frames);
 
+/* What each of the gateway's processes says of itself in the page, for forumctl status and /metrics. */
+struct metrics_process {
+    uint64_t started_ms; /* CLOCK_MONOTONIC, like all times here */
+    unsigned restarts;   /* since its supervisor runs */
+};
+/* A worker, once: it serves in its slot from now on, until metrics_close. */
+void metrics_worker_begin(struct metrics *metrics, const struct metrics_process *process);
+/* In each of the worker's turns. */
+void metrics_worker_turn(struct metrics *metrics, uint64_t now_ms);
+
+/* The master's place in the page that it made. */
+struct metrics_master;
+struct metrics_master *metrics_master_open(int fd, unsigned slots, unsigned workers,
+                                           const struct metrics_process *process) MUST_USE;
+void metrics_master_turn(struct metrics_master *master, uint64_t now_ms);
+void metrics_master_close(struct metrics_master *master);
+
 /* Prometheus text of the sums over all slots. */
-void metrics_print(const struct metrics *metrics, struct text *out);
+void metrics_print(const struct metrics *metrics, uint64_t now_ms, struct text *out);
 /* One value, summed; for tests and /metrics. */
 int64_t metrics_sum(const struct metrics *metrics, enum metric metric) MUST_USE;

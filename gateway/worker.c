@@ -172,6 +172,8 @@ static void worker_open(struct worker *worker)
     mac_key_load(options->mac_key, &worker->key);
     request_ids_open(&worker->ids);
     worker->metrics = metrics_open((int)options->metrics_fd, options->metrics_slots, options->worker_slot);
+    metrics_worker_begin(worker->metrics, &(struct metrics_process){.started_ms = clock_monotonic_ms(),
+                                                                    .restarts = notify_restarts()});
     worker->rates = rates_open(options, (int)options->limits_fd);
     worker->admission = admission_new(worker->metrics);
     worker->users = known_users_new();
@@ -272,6 +274,7 @@ static void worker_run(struct worker *worker)
         http_server_turn(worker->http, now_ms); /* last: answers of this turn are written in it */
         admission_turn_over(worker->admission, clock_monotonic_us());
         log_flush();
+        metrics_worker_turn(worker->metrics, now_ms);
         notify_alive(worker->notify, now_ms);
     }
 }

@@ -21,4 +21,6 @@ int ctl_check(int argc, char **argv) MUST_USE;
 int ctl_init(int argc, char **argv) MUST_USE;
 int ctl_rebuild(int argc, char **argv) MUST_USE;
 int ctl_restore(int argc, char **argv) MUST_USE;
+int ctl_status(int argc, char **argv) MUST_USE;
+int ctl_top(int argc, char **argv) MUST_USE;
 int ctl_rotate_token_key(int argc, char **argv) MUST_USE;

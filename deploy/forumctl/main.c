@@ -14,6 +14,8 @@ static const struct ctl_command commands[] = {
     {"check", "DIR", "compare a state directory or a backup with its logs", ctl_check},
     {"rebuild", "DOMAIN", "make a domain's tables anew from the logs", ctl_rebuild},
     {"restore", "BACKUP DIR", "make a state directory of a backup", ctl_restore},
+    {"status", "", "how every process is", ctl_status},
+    {"top", "", "the same, live", ctl_top},
     {"rotate-token-key", "", "sign tokens with a new key from now on", ctl_rotate_token_key},
 };
 
