@@ -79,7 +79,9 @@
 #define LIMIT_PASSWORD_PAUSE_MS 50 /* before a process that failed is asked again */
 
 /* forumctl */
-#define LIMIT_ADMIN_MS 6000 /* an answer to it; a password takes its time */
+#define LIMIT_ADMIN_MS       6000 /* an answer to it; a password takes its time */
+#define LIMIT_ADMIN_PAGE     256  /* accounts in one answer */
+#define LIMIT_ADMIN_PROOF_MS 60000 /* that long after it was made a proof is good */
 
 /* Sessions */
 #define LIMIT_CLOSED_BUCKETS (1u << 17) /* of 10 closed sessions each: 32 MiB at most, shared */

@@ -131,6 +131,7 @@ static struct engine *open_engine(struct actor *actor, const struct actor_option
     if (options->token_key_path != NULL) {
         token_signer_open(&actor->signer, options->token_key_path);
         engine_options.sign = token_signer_sign;
+        engine_options.open = token_signer_open_token;
         engine_options.sign_arg = &actor->signer;
     }
     engine_options.restarts = notify_restarts();

@@ -47,7 +47,9 @@ struct engine_options {
     unsigned password_processes; /* 0: none, and no password is taken */
     /* Signs a token; false: it cannot now. NULL: this engine gives none. */
     bool (*sign)(void *arg, struct token *token, char *text);
-    void *sign_arg;
+    /* Whether the text is a token that this engine could have signed now, and what is in it. NULL: none is. */
+    bool (*open)(void *arg, const char *text, uint64_t wall_ms, struct token *token);
+    void *sign_arg; /* of both */
     uint64_t (*now_us)(void); /* CLOCK_MONOTONIC, for what is told of time alone; NULL: nothing is */
     uint64_t slow_us;         /* frames that took that long get a line in the log; 0: none does */
     void (*alive)(void *arg); /* called during long migrations; may be NULL */

@@ -23,4 +23,6 @@ int ctl_rebuild(int argc, char **argv) MUST_USE;
 int ctl_restore(int argc, char **argv) MUST_USE;
 int ctl_status(int argc, char **argv) MUST_USE;
 int ctl_top(int argc, char **argv) MUST_USE;
+int ctl_token(int argc, char **argv) MUST_USE;
+int ctl_user(int argc, char **argv) MUST_USE;
 int ctl_rotate_token_key(int argc, char **argv) MUST_USE;

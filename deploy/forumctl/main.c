@@ -16,6 +16,8 @@ static const struct ctl_command commands[] = {
     {"restore", "BACKUP DIR", "make a state directory of a backup", ctl_restore},
     {"status", "", "how every process is", ctl_status},
     {"top", "", "the same, live", ctl_top},
+    {"user", "ACTION ...", "accounts, their passwords and sessions", ctl_user},
+    {"token", "ACTION ...", "a token for a user; the end of one", ctl_token},
     {"rotate-token-key", "", "sign tokens with a new key from now on", ctl_rotate_token_key},
 };
 

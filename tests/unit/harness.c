@@ -121,6 +121,12 @@ static void on_ask(void *arg, struct ask ask, enum domain_id to, const uint8_t *
     asked->payload = arena_copy(h->arena, asked->frame.payload, asked->frame.length);
 }
 
+static bool on_open(void *arg, const char *text, uint64_t wall_ms, struct token *token)
+{
+    struct harness *h = arg;
+    return token_open(text, strlen(text), &h->token_keys, wall_ms, token) == TOKEN_FINE;
+}
+
 static bool on_sign(void *arg, struct token *token, char *text)
 {
     struct harness *h = arg;
@@ -137,6 +143,7 @@ static void open_engine(struct harness *h)
         .start_ms = h->now.monotonic_ms,
         .password_processes = 2,
         .sign = on_sign,
+        .open = on_open,
         .sign_arg = h,
     };
     struct engine_io io = {.answer = on_answer, .drop = on_drop, .ask = on_ask, .arg = h};
@@ -178,6 +185,11 @@ void harness_close(struct harness *h)
     arena_free(h->arena);
     free(h->sources);
     free(h);
+}
+
+void harness_sign(struct harness *h, struct token *token, char *text)
+{
+    token_sign(token, &h->token_key, text);
 }
 
 uint64_t harness_now_ms(const struct harness *h)
