@@ -12,7 +12,8 @@
 
 struct notify;
 
-/* How often the supervisor restarted this process, as it says (FORUMD_RESTARTS; supervise.h); 0 without one. */
+/* How often the supervisor restarted this process, as it says (FORUMD_RESTARTS; supervise.h); 0 without one.
+ */
 unsigned notify_restarts(void);
 
 /* Reads NOTIFY_SOCKET and WATCHDOG_USEC from the environment. Never NULL. */

@@ -397,12 +397,9 @@ static const struct own_command {
     void (*hold)(struct engine *engine,
                  struct message *message); /* holds its message open: must be the batch's only frame */
 } own_commands[] = {
-    {COMMAND_ID_engine_ping, own_ping, NULL},
-    {COMMAND_ID_engine_collect, own_collect, hold_collect},
-    {COMMAND_ID_engine_pull, own_pull, hold_pull},
-    {COMMAND_ID_engine_head, own_head, NULL},
-    {COMMAND_ID_engine_trace, own_trace, NULL},
-    {COMMAND_ID_engine_copy, own_copy, NULL},
+    {COMMAND_ID_engine_ping, own_ping, NULL},      {COMMAND_ID_engine_collect, own_collect, hold_collect},
+    {COMMAND_ID_engine_pull, own_pull, hold_pull}, {COMMAND_ID_engine_head, own_head, NULL},
+    {COMMAND_ID_engine_trace, own_trace, NULL},    {COMMAND_ID_engine_copy, own_copy, NULL},
 };
 
 static const struct own_command *find_own(uint16_t command)

@@ -731,6 +731,25 @@ void engine_rebuild(struct engine *engine)
     engine->domain->rolled_back(engine->state);
 }
 
+bool engine_import_begin(struct engine *engine)
+{
+    return store_begin(engine->store);
+}
+
+void engine_import(struct engine *engine, uint64_t at_ms, const ProtobufCMessage *event)
+{
+    struct context context = {.engine = engine, .state = engine->state, .arena = engine->arena};
+    if (at_ms > engine->wall_ms)
+        engine->wall_ms = at_ms;
+    context_emit(&context, event);
+    arena_reset(engine->arena);
+}
+
+bool engine_import_commit(struct engine *engine)
+{
+    return !store_failed(engine->store) && store_commit(engine->store);
+}
+
 uint64_t engine_head_seq(const struct engine *engine)
 {
     return event_log_head(engine->log);

@@ -101,7 +101,7 @@ struct engine {
     uint64_t last_commit_ms;                    /* wall time of the last one that wrote; 0: none yet */
     uint64_t latency[LATENCY_BUCKETS + 1];      /* frames answered, by their time here */
     struct slow_log slow;
-    enum wait_kind wait;     /* set by a PENDING look-up or barrier */
+    enum wait_kind wait; /* set by a PENDING look-up or barrier */
     unsigned wait_lookup;
     uint64_t wait_id;
     Pb__PasswordsCheck wait_check; /* its texts are in the arena */

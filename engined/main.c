@@ -27,8 +27,10 @@ static const char *in_state(const char *dir, const char *name, char out[static P
 int main(int argc, char **argv, char **environment)
 {
     setproctitle_init(argc, argv, environment);
-    struct actor_options options = {
-        .state_dir = "./state", .port_base = DOMAIN_PORT_BASE_DEFAULT, .password_processes = 2, .slow_ms = LIMIT_SLOW_MS};
+    struct actor_options options = {.state_dir = "./state",
+                                    .port_base = DOMAIN_PORT_BASE_DEFAULT,
+                                    .password_processes = 2,
+                                    .slow_ms = LIMIT_SLOW_MS};
     unsigned level = LOG_LEVEL_INFO, member = 0;
     const struct option_row rows[] = {
         {"state-dir", OPTION_STRING, &options.state_dir, 0, 0, NULL, "DIR", "where the domain's file is"},

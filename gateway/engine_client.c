@@ -8,8 +8,8 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "gateway/engine_entries.h"
-#include "proto/trace.h"
 #include "proto/schema_commands.h"
+#include "proto/trace.h"
 
 #define ENGINE_FORGET_MS                                                                                     \
     2000 /* how long a deferred answer that came too late for its client is still taken in */
@@ -27,8 +27,8 @@ struct engine_client {
     struct entries entries;
     struct channel requests, collect, probe;
     uint64_t last_serial;
-    struct entry *sole; /* on its last retry: nothing else goes out meanwhile */
-    uint64_t sent_ms;   /* the batch under way, or the last one ... */
+    struct entry *sole;  /* on its last retry: nothing else goes out meanwhile */
+    uint64_t sent_ms;    /* the batch under way, or the last one ... */
     unsigned sent_count; /* ... and how many requests it is of */
     size_t room; /* how many requests may wait for their batch; 0: as many as LIMIT_PENDING_PER_ENGINE lets */
     bool circuit_open;

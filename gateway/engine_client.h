@@ -83,9 +83,9 @@ struct engine_times {
     uint64_t engine_queue_us; /* waited for the engine's turn */
     uint64_t decide_us;       /* the turn, up to its commit */
     uint64_t commit_us;
-    uint64_t parked_us; /* waited for something that the engine asked another for ... */
+    uint64_t parked_us;       /* waited for something that the engine asked another for ... */
     Pb__ParkedFor parked_for; /* ... the longest time for this */
-    uint64_t lost_us;   /* with an engine that died, or did not answer */
+    uint64_t lost_us;         /* with an engine that died, or did not answer */
     unsigned steps;
 };
 /* "nothing", "lookup", "sources" or "password"; what a newer engine may say besides is "other". */

@@ -35,8 +35,8 @@ struct entry {
     const char *given_id;
     uint64_t since_us; /* when it came into its state */
     struct engine_times times;
-    uint64_t run;        /* deferred: by which run of the engine */
-    uint64_t forget_ms;  /* given up and deferred: until when its answer is waited for */
+    uint64_t run;       /* deferred: by which run of the engine */
+    uint64_t forget_ms; /* given up and deferred: until when its answer is waited for */
 };
 
 TAILQ_HEAD(entry_list, entry);

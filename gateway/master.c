@@ -238,9 +238,9 @@ int master_run(const struct gateway_options *options)
     }
     master.limits_fd = limits_page_make();
     master.metrics_fd = make_page("forumd-metrics", metrics_page_bytes(GENERATIONS * master.workers));
-    master.metrics = metrics_master_open(master.metrics_fd, GENERATIONS * master.workers, master.workers,
-                                         &(struct metrics_process){.started_ms = clock_monotonic_ms(),
-                                                                   .restarts = notify_restarts()});
+    master.metrics = metrics_master_open(
+        master.metrics_fd, GENERATIONS * master.workers, master.workers,
+        &(struct metrics_process){.started_ms = clock_monotonic_ms(), .restarts = notify_restarts()});
     master.closed_fd = make_page("forumd-closed-sessions", closed_sessions_page_bytes());
     master.supervisor = supervisor_new(NULL, NULL);
     for (unsigned i = 0; i < master.workers; i++)

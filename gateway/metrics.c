@@ -18,13 +18,13 @@
 #include "common/memory.h"
 #include "gateway/routes.h"
 
-#define ROUTES_MAX       64 /* rows of the route table, and one for requests that match none */
-#define BATCH_BUCKETS    11 /* up to 2^k frames: 1 .. 1024 */
-#define PAGE_MAGIC       0x4d525547u
-#define VERSION_BYTES    16
-#define LOOK_MS          1000  /* how often a process looks at its memory */
-#define GONE_MS          60000 /* a worker that did not turn for that long is told of no more ... */
-#define SILENT_MS        5000  /* ... and for that long is not up */
+#define ROUTES_MAX    64 /* rows of the route table, and one for requests that match none */
+#define BATCH_BUCKETS 11 /* up to 2^k frames: 1 .. 1024 */
+#define PAGE_MAGIC    0x4d525547u
+#define VERSION_BYTES 16
+#define LOOK_MS       1000  /* how often a process looks at its memory */
+#define GONE_MS       60000 /* a worker that did not turn for that long is told of no more ... */
+#define SILENT_MS     5000  /* ... and for that long is not up */
 
 static const uint16_t http_codes[] = {200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 411,
                                       413, 414, 415, 417, 422, 429, 431, 500, 501, 503, 505};
@@ -51,7 +51,7 @@ struct slot {
 };
 
 struct page {
-    _Atomic uint64_t layout; /* 0: fresh. Another version's routes or fields must not be added to ours */
+    _Atomic uint64_t layout;  /* 0: fresh. Another version's routes or fields must not be added to ours */
     _Atomic uint64_t workers; /* of one generation */
     struct presence master;
     struct slot slots[];
@@ -371,8 +371,9 @@ static void print_processes(const struct metrics *metrics, uint64_t now_ms, stru
                        process_value(&seen[i], rows[r].name, now_ms));
     }
     print_workers(seen, count, out);
-    print_line(out, "# HELP forumd_gateway_workers workers that there are to be\n"
-                    "# TYPE forumd_gateway_workers gauge\nforumd_gateway_workers %" PRIu64 "\n",
+    print_line(out,
+               "# HELP forumd_gateway_workers workers that there are to be\n"
+               "# TYPE forumd_gateway_workers gauge\nforumd_gateway_workers %" PRIu64 "\n",
                get(&metrics->page->workers));
 }
 

@@ -31,7 +31,7 @@ struct request {
     uint64_t deadline_ms;
     uint64_t number; /* among the worker's requests */
     char id_text[REQUEST_ID_TEXT_MAX + 1];
-    bool id_given; /* by the client */
+    bool id_given;                   /* by the client */
     char allow[REQUEST_ALLOW_BYTES]; /* methods of the path; where the route does not take this one */
 
     /* Limits (request_rates.h). */
@@ -72,7 +72,7 @@ struct requests {
     struct request_services services;
     struct request_list unused, busy;
     size_t unused_count;
-    uint64_t last_number;    /* of a request */
+    uint64_t last_number; /* of a request */
     struct slow_log slow;
     struct arena *arena;     /* emptied at the beginning of each step of any request */
     struct text body;        /* of the answer being made */

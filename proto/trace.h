@@ -10,8 +10,8 @@
 #define TRACE_TEXT_MAX 64
 
 struct trace {
-    uint64_t sender; /* run id of the worker */
-    uint64_t number; /* of its request; 0: the frame is for none */
+    uint64_t sender;   /* run id of the worker */
+    uint64_t number;   /* of its request; 0: the frame is for none */
     const char *given; /* the client's name for it, TRACE_TEXT_MAX at most; NULL or "": none */
 };
 

@@ -74,7 +74,8 @@ static void make_proof(struct accounts *accounts)
     char path[PATH_MAX];
     struct token_secret_key key;
     uint64_t now_ms = clock_wall_ms();
-    struct token token = {.issued_ms = now_ms, .expires_ms = now_ms + LIMIT_ADMIN_PROOF_MS, .name = ADMIN_NAME};
+    struct token token = {
+        .issued_ms = now_ms, .expires_ms = now_ms + LIMIT_ADMIN_PROOF_MS, .name = ADMIN_NAME};
     if (accounts->token_key == NULL)
         state_dir_path(accounts->options.state_dir, TOKEN_SECRET_FILE, path, sizeof(path));
     const char *used = accounts->token_key != NULL ? accounts->token_key : path;
@@ -104,7 +105,8 @@ static ProtobufCMessage *run(struct accounts *accounts, enum command_index comma
     default:
         break;
     }
-    fatal_exit(EXIT_FAILURE, "%s (%s)", status_row((uint16_t)status)->detail, status_row((uint16_t)status)->code);
+    fatal_exit(EXIT_FAILURE, "%s (%s)", status_row((uint16_t)status)->detail,
+               status_row((uint16_t)status)->code);
 }
 
 static void format_time(uint64_t ms, char out[static TIME_BYTES])

@@ -18,6 +18,8 @@ struct ctl_command {
 
 int ctl_backup(int argc, char **argv) MUST_USE;
 int ctl_check(int argc, char **argv) MUST_USE;
+int ctl_export(int argc, char **argv) MUST_USE;
+int ctl_import(int argc, char **argv) MUST_USE;
 int ctl_init(int argc, char **argv) MUST_USE;
 int ctl_rebuild(int argc, char **argv) MUST_USE;
 int ctl_restore(int argc, char **argv) MUST_USE;

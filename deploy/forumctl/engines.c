@@ -130,7 +130,8 @@ struct engines *engines_open(const struct engines_options *options)
     mac_key_load(options->mac_key != NULL ? options->mac_key : path, &engines->key);
     while (engines->run == 0)
         randombytes_buf(&engines->run, sizeof(engines->run));
-    /* NNG's threads, which connect, are made with the first caller, and stay in the network of that moment. */
+    /* NNG's threads, which connect, are made with the first caller, and stay in the network of that moment.
+     */
     int left_fd = join_network(options->state_dir);
     engines->hub = caller_hub_new();
     for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
@@ -267,7 +268,8 @@ enum status engines_run(struct engines *engines, const struct admin_command *com
                                   .deadline_ms = clock_monotonic_ms() + LIMIT_ADMIN_MS,
                                   .payload = payload,
                                   .length = (uint32_t)length};
-    snprintf(frame.actor_name, sizeof(frame.actor_name), "%s", command->actor_name != NULL ? command->actor_name : "");
+    snprintf(frame.actor_name, sizeof(frame.actor_name), "%s",
+             command->actor_name != NULL ? command->actor_name : "");
     make_id(engines, &frame.id);
     peer_ask(engines, peer, &frame, LIMIT_ADMIN_MS);
     await_answers(engines);

@@ -33,12 +33,26 @@ struct engines_options {
     }
 #define ENGINES_OPTION_ROWS(options)                                                                         \
     {"state-dir", OPTION_STRING, &(options)->state_dir, 0, 0, NULL, "DIR", "where all data is"},             \
-        {"mac-key", OPTION_STRING, &(options)->mac_key, 0, 0, NULL, "FILE",                                  \
+        {"mac-key",                                                                                          \
+         OPTION_STRING,                                                                                      \
+         &(options)->mac_key,                                                                                \
+         0,                                                                                                  \
+         0,                                                                                                  \
+         NULL,                                                                                               \
+         "FILE",                                                                                             \
          "key of the batches (default STATE-DIR/mac.key)"},                                                  \
-        {"port-base", OPTION_UINT, &(options)->port_base, 1024, DOMAIN_PORT_BASE_MAX, NULL, "N",             \
+        {"port-base",                                                                                        \
+         OPTION_UINT,                                                                                        \
+         &(options)->port_base,                                                                              \
+         1024,                                                                                               \
+         DOMAIN_PORT_BASE_MAX,                                                                               \
+         NULL,                                                                                               \
+         "N",                                                                                                \
          "engines listen on N + 1, N + 2, ..."},                                                             \
-        {"password-processes", OPTION_UINT, &(options)->password_processes, 1, LIMIT_PASSWORD_PROCESSES,     \
-         NULL, "N", "how many password processes there are"}
+    {                                                                                                        \
+        "password-processes", OPTION_UINT, &(options)->password_processes, 1, LIMIT_PASSWORD_PROCESSES,      \
+            NULL, "N", "how many password processes there are"                                               \
+    }
 
 /* Who holds DOMAIN.lock in the state directory, as /proc/locks says; 0: nobody. */
 pid_t engines_pid(const char *state_dir, enum domain_id domain);

@@ -18,6 +18,8 @@ static const struct ctl_command commands[] = {
     {"top", "", "the same, live", ctl_top},
     {"user", "ACTION ...", "accounts, their passwords and sessions", ctl_user},
     {"token", "ACTION ...", "a token for a user; the end of one", ctl_token},
+    {"export", "FILE", "everything that a community owns, as JSON lines", ctl_export},
+    {"import", "FILE", "a new state directory of an export", ctl_import},
     {"rotate-token-key", "", "sign tokens with a new key from now on", ctl_rotate_token_key},
 };
 

@@ -164,8 +164,8 @@ int main(int argc, char **argv)
 {
     return forum_main(
         argc, argv,
-        &(struct forum_plan){.shared = true,
-                             .spec = {.flags = (const char *[]){"--auth=required", "--limit-login=off",
-                                                                "--limit-register=off", "--login-slowdown=off",
-                                                                NULL}}});
+        &(struct forum_plan){
+            .shared = true,
+            .spec = {.flags = (const char *[]){"--auth=required", "--limit-login=off", "--limit-register=off",
+                                               "--login-slowdown=off", NULL}}});
 }

@@ -18,9 +18,9 @@
 /* `command` and its flags, parted by spaces. */
 static struct program_result ctl(const struct forum *forum, const char *command)
 {
-    const char *shell = keep_format(
-        "exec %s %s --listen 127.0.0.1:%u --port-base %u --state-dir %s", forum_executable("forumctl"), command,
-        forum_port(forum), forum_engines_port_base(forum), forum_state_directory(forum));
+    const char *shell = keep_format("exec %s %s --listen 127.0.0.1:%u --port-base %u --state-dir %s",
+                                    forum_executable("forumctl"), command, forum_port(forum),
+                                    forum_engines_port_base(forum), forum_state_directory(forum));
     return program_run((const char *[]){"/bin/sh", "-c", shell, NULL}, NULL, NULL, RUN_MS);
 }
 
@@ -31,8 +31,9 @@ static const char *line_of(const char *table, const char *process)
     return at != NULL ? keep_copy(at + 1, strcspn(at + 1, "\n")) : NULL;
 }
 
-static const char *const processes[] = {"gateway", "master",   "worker 1", "worker 2", "users",       "subreddits",
-                                        "posts",   "comments", "dms",      "feed",     "passwords 1", "passwords 2"};
+static const char *const processes[] = {"gateway", "master",     "worker 1",    "worker 2",
+                                        "users",   "subreddits", "posts",       "comments",
+                                        "dms",     "feed",       "passwords 1", "passwords 2"};
 
 Test(status, shows_every_process_and_says_0_when_all_are_up)
 {
@@ -99,8 +100,8 @@ Test(status, joins_the_network_of_the_engines)
         "for i in $(seq 300); do [ -e %s/feed.lock ] && %s status --listen 127.0.0.1:7080 --state-dir %s "
         "--interval 0 >/dev/null 2>&1 && break; sleep 0.1; done; touch %s/inside; wait",
         forum_executable("forumd"), state, state, forum_executable("forumctl"), state, state);
-    struct program *server = program_start(
-        (const char *[]){"/usr/bin/unshare", "-n", "/bin/sh", "-c", script, NULL}, NULL, NULL);
+    struct program *server =
+        program_start((const char *[]){"/usr/bin/unshare", "-n", "/bin/sh", "-c", script, NULL}, NULL, NULL);
     const char *shell = keep_format("for i in $(seq 300); do [ -e %s/inside ] && break; sleep 0.1; done; "
                                     "%s status --state-dir %s --listen 127.0.0.1:7080 --interval 0",
                                     state, forum_executable("forumctl"), state);
@@ -108,7 +109,8 @@ Test(status, joins_the_network_of_the_engines)
         program_run((const char *[]){"/bin/sh", "-c", shell, NULL}, NULL, NULL, 60000);
     cr_assert_eq(result.exit_code, 1, "%s", result.output); /* the gateway is not to be seen from here */
     cr_assert(strstr(line_of(result.output, "gateway"), " down "), "%s", result.output);
-    cr_assert(strstr(line_of(result.output, "users"), " up "), "%s %s", result.output, program_output(server));
+    cr_assert(strstr(line_of(result.output, "users"), " up "), "%s %s", result.output,
+              program_output(server));
     cr_assert(strstr(line_of(result.output, "passwords 2"), " up "), "%s", result.output);
     keeper_end(program_keeper(server));
 }

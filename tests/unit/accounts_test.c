@@ -404,9 +404,9 @@ Test(accounts, get_tokens_of_the_length_that_an_administrator_says)
     request.username = "ANN";
     request.has_life_ms = true;
     request.life_ms = 7200000;
-    cr_assert_eq(harness_run(harness, 0, "", COMMAND_ID_users_admin_issue, &request.base,
-                             (ProtobufCMessage **)&reply),
-                 STATUS_OK);
+    cr_assert_eq(
+        harness_run(harness, 0, "", COMMAND_ID_users_admin_issue, &request.base, (ProtobufCMessage **)&reply),
+        STATUS_OK);
     struct token token = token_of(reply->token);
     cr_expect_eq(token.user_id, 1);
     cr_expect_eq(token.session, 2);
@@ -414,9 +414,9 @@ Test(accounts, get_tokens_of_the_length_that_an_administrator_says)
     cr_expect_eq(token.expires_ms, harness_now_ms(harness) + 7200000);
     cr_expect_eq(token.issued_ms, harness_now_ms(harness));
     request.life_ms = TOKEN_LIFE_MS + 1;
-    cr_expect_eq(harness_run(harness, 0, "", COMMAND_ID_users_admin_issue, &request.base,
-                             (ProtobufCMessage **)&reply),
-                 STATUS_BAD_FRAME, "closed sessions are remembered for as long as a token lives");
+    cr_expect_eq(
+        harness_run(harness, 0, "", COMMAND_ID_users_admin_issue, &request.base, (ProtobufCMessage **)&reply),
+        STATUS_BAD_FRAME, "closed sessions are remembered for as long as a token lives");
     cr_expect(harness_rebuild_is_equal(harness));
 }
 
@@ -441,9 +441,9 @@ Test(accounts, have_a_password_that_an_administrator_set_and_no_session_then)
     Pb__UserAccount *account;
     get.proof = (char *)proof_of(0, ADMIN_NAME, 60000);
     get.username = "ann";
-    cr_assert_eq(harness_run(harness, 0, "", COMMAND_ID_users_admin_get, &get.base,
-                             (ProtobufCMessage **)&account),
-                 STATUS_OK);
+    cr_assert_eq(
+        harness_run(harness, 0, "", COMMAND_ID_users_admin_get, &get.base, (ProtobufCMessage **)&account),
+        STATUS_OK);
     cr_expect_eq(account->sessions, 2);
     cr_expect_eq(account->open_sessions, 1);
     cr_expect(account->password && !account->has_key);

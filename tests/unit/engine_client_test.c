@@ -610,8 +610,7 @@ Test(engine_client, tells_which_request_a_frame_is_for_and_what_its_client_calle
     cr_assert_eq(sent.count, 3);
     cr_expect_eq(sent.frames[0].trace, 41);
     cr_assert_eq(sent.frames[1].command, COMMAND_ID_engine_trace);
-    Pb__EngineTrace *name =
-        pb__engine_trace__unpack(NULL, sent.frames[1].length, sent.frames[1].payload);
+    Pb__EngineTrace *name = pb__engine_trace__unpack(NULL, sent.frames[1].length, sent.frames[1].payload);
     cr_assert_not_null(name);
     cr_expect_eq(name->trace, 42);
     cr_expect_str_eq(name->id, "clients-own");

@@ -66,18 +66,17 @@ Test(survey, formats_figures_for_people)
     }
 }
 
-static const char metrics[] =
-    "forumd_http_requests_total{method=\"GET\",route=\"/a\",status=\"200\"} 30\n"
-    "forumd_http_requests_total{method=\"GET\",route=\"/b\",status=\"404\"} 12\n"
-    "forumd_http_request_duration_seconds_bucket{route=\"/a\",le=\"0.000064\"} 10\n"
-    "forumd_http_request_duration_seconds_bucket{route=\"/a\",le=\"0.000128\"} 30\n"
-    "forumd_http_request_duration_seconds_bucket{route=\"/a\",le=\"+Inf\"} 30\n"
-    "forumd_process_info{process=\"master\",pid=\"10\",version=\"9.8.7\"} 1\n"
-    "forumd_process_info{process=\"worker 1\",pid=\"11\",version=\"9.8.7\"} 1\n"
-    "forumd_process_up{process=\"master\"} 1\n"
-    "forumd_process_up{process=\"worker 1\"} 1\n"
-    "forumd_process_restarts_total{process=\"worker 1\"} 3\n"
-    "forumd_process_requests_total{process=\"worker 1\"} 42\n";
+static const char metrics[] = "forumd_http_requests_total{method=\"GET\",route=\"/a\",status=\"200\"} 30\n"
+                              "forumd_http_requests_total{method=\"GET\",route=\"/b\",status=\"404\"} 12\n"
+                              "forumd_http_request_duration_seconds_bucket{route=\"/a\",le=\"0.000064\"} 10\n"
+                              "forumd_http_request_duration_seconds_bucket{route=\"/a\",le=\"0.000128\"} 30\n"
+                              "forumd_http_request_duration_seconds_bucket{route=\"/a\",le=\"+Inf\"} 30\n"
+                              "forumd_process_info{process=\"master\",pid=\"10\",version=\"9.8.7\"} 1\n"
+                              "forumd_process_info{process=\"worker 1\",pid=\"11\",version=\"9.8.7\"} 1\n"
+                              "forumd_process_up{process=\"master\"} 1\n"
+                              "forumd_process_up{process=\"worker 1\"} 1\n"
+                              "forumd_process_restarts_total{process=\"worker 1\"} 3\n"
+                              "forumd_process_requests_total{process=\"worker 1\"} 42\n";
 
 static struct survey *read_metrics(const char *rest)
 {
@@ -110,8 +109,9 @@ Test(survey, reads_the_gateways_processes)
 
 Test(survey, is_not_fine_when_a_worker_is_missing_or_does_not_turn)
 {
-    static const char *const rests[] = {"forumd_gateway_workers 2\n",
-                                        "forumd_gateway_workers 1\nforumd_process_up{process=\"worker 1\"} 0\n"};
+    static const char *const rests[] = {
+        "forumd_gateway_workers 2\n",
+        "forumd_gateway_workers 1\nforumd_process_up{process=\"worker 1\"} 0\n"};
     for (size_t i = 0; i < ARRAY_LEN(rests); i++) {
         struct survey *survey = read_metrics(rests[i]);
         cr_expect_not(survey->fine, "%s", rests[i]);
