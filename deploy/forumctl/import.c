@@ -84,10 +84,12 @@ static const char *need_user(struct import *import, const char *field, uint64_t 
     return name;
 }
 
-static bool ascending(struct import *import, const char *field, uint64_t id)
+/* Domains count on it. */
+static bool counted(struct import *import, const char *field, uint64_t id)
 {
-    if (id <= import->last_id)
-        return refuse(import, "%s: must be larger than in the line before", field);
+    if (id != import->last_id + 1)
+        return refuse(import, "%s: must be number %llu: ids are counted from 1 without gaps", field,
+                      (unsigned long long)import->last_id + 1);
     import->last_id = id;
     return true;
 }
@@ -108,7 +110,7 @@ static bool take_forumd(struct import *import, const ProtobufCMessage *line)
 static bool take_user(struct import *import, const ProtobufCMessage *message)
 {
     const Pb__ExportUser *line = (const Pb__ExportUser *)message;
-    if (!ascending(import, "user_id", line->user_id))
+    if (!counted(import, "user_id", line->user_id))
         return false;
     if (has_name(import->user_named, line->username))
         return refuse(import, "username: %s is taken by a user before", line->username);
@@ -173,7 +175,7 @@ static bool take_closed_session(struct import *import, const ProtobufCMessage *m
 static bool take_subreddit(struct import *import, const ProtobufCMessage *message)
 {
     const Pb__ExportSubreddit *line = (const Pb__ExportSubreddit *)message;
-    if (!ascending(import, "subreddit_id", line->subreddit_id) ||
+    if (!counted(import, "subreddit_id", line->subreddit_id) ||
         need_user(import, "creator_id", line->creator_id) == NULL)
         return false;
     if (has_name(import->subreddit_named, line->name))
@@ -220,7 +222,7 @@ static bool take_post(struct import *import, const ProtobufCMessage *message)
     bool is_signed = line->signature != NULL;
     const char *subreddit, *author;
     uint64_t original[4];
-    if (!ascending(import, "post_id", line->post_id) ||
+    if (!counted(import, "post_id", line->post_id) ||
         (subreddit = need_subreddit(import, line->subreddit_id)) == NULL ||
         (author = need_user(import, "author_id", line->author_id)) == NULL)
         return false;
@@ -293,7 +295,7 @@ static bool take_comment(struct import *import, const ProtobufCMessage *message)
     const Pb__ExportComment *line = (const Pb__ExportComment *)message;
     const char *author;
     uint64_t post[4], parent[5] = {0};
-    if (!ascending(import, "comment_id", line->comment_id) ||
+    if (!counted(import, "comment_id", line->comment_id) ||
         (author = need_user(import, "author_id", line->author_id)) == NULL)
         return false;
     if (!numbers_of(import->post, line->post_id, post, 4))
@@ -355,7 +357,7 @@ static bool take_message(struct import *import, const ProtobufCMessage *message)
 {
     const Pb__ExportMessage *line = (const Pb__ExportMessage *)message;
     uint64_t ends[2];
-    if (!ascending(import, "message_id", line->message_id) ||
+    if (!counted(import, "message_id", line->message_id) ||
         need_user(import, "from_user_id", line->from_user_id) == NULL ||
         need_user(import, "to_user_id", line->to_user_id) == NULL)
         return false;
@@ -456,10 +458,11 @@ struct import *import_open(const char *dir)
     import->subreddit_named = prepare(import, DOMAIN_SUBREDDITS, "SELECT 1 FROM subreddits WHERE name = ?1");
     import->is_member = prepare(import, DOMAIN_SUBREDDITS,
                                 "SELECT 1 FROM memberships WHERE user_id = ?1 AND subreddit_id = ?2");
-    import->post =
-        prepare(import, DOMAIN_POSTS,
-                "SELECT s.upvotes, s.downvotes, p.subreddit_id, p.author_id FROM posts p JOIN scores s "
-                "ON s.subreddit_id = p.subreddit_id AND s.post_id = p.post_id WHERE p.post_id = ?1");
+    /* A post that nobody voted on may have no row there yet. */
+    import->post = prepare(import, DOMAIN_POSTS,
+                           "SELECT coalesce(s.upvotes, 0), coalesce(s.downvotes, 0), p.subreddit_id, "
+                           "p.author_id FROM posts p LEFT JOIN scores s ON s.subreddit_id = p.subreddit_id "
+                           "AND s.post_id = p.post_id WHERE p.post_id = ?1");
     import->post_voted =
         prepare(import, DOMAIN_POSTS, "SELECT 1 FROM votes WHERE post_id = ?1 AND user_id = ?2");
     import->comment = prepare(

@@ -201,7 +201,7 @@ Test(forumctl_import, names_line_and_field_of_what_is_wrong_and_leaves_nothing)
         {1, NULL,
          "{\"type\":\"user\",\"user_id\":\"user_1\",\"username\":\"bea\",\"created_at\":1,\"sessions\":1,"
          "\"closed_upto\":0,\"closed_except\":0}",
-         "line 3: user_id: must be larger"},
+         "line 3: user_id: must be number 2"},
         {1, NULL,
          "{\"type\":\"user\",\"user_id\":\"user_2\",\"username\":\"ANN\",\"created_at\":1,\"sessions\":1,"
          "\"closed_upto\":0,\"closed_except\":0}",
