@@ -54,9 +54,6 @@ struct engines_options {
             NULL, "N", "how many password processes there are"                                               \
     }
 
-/* Who holds DOMAIN.lock in the state directory, as /proc/locks says; 0: nobody. */
-pid_t engines_pid(const char *state_dir, enum domain_id domain);
-
 struct engines;
 /* Exits with one clear line when the key cannot be read or the network not be joined. */
 struct engines *engines_open(const struct engines_options *options) MUST_USE;

@@ -116,6 +116,12 @@ Test(status, joins_the_network_of_the_engines)
               result.output);
     cr_assert(strstr(line_of(result.output, "users"), " up "), "%s", result.output);
     cr_assert(strstr(line_of(result.output, "passwords 2"), " up "), "%s", result.output);
+    const char *backup = keep_format("%s/backup", forum_state_directory(forum));
+    result = program_run((const char *[]){forum_executable("forumctl"), "backup", backup, "--state-dir",
+                                          forum_state_directory(forum), "--port-base",
+                                          keep_format("%u", forum_engines_port_base(forum)), NULL},
+                         NULL, NULL, RUN_MS);
+    cr_assert_eq(result.exit_code, 0, "a backup joins it likewise: %s", result.output);
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
 }
 
