@@ -741,20 +741,28 @@ Test(engine_client, tells_which_request_a_frame_is_for_and_what_its_client_calle
     cr_expect_eq(world.answers[1].batch_size, 2, "names are no requests");
 }
 
-/* One answer (0: none), and behind it how long it took. */
-static void answer_with_timings(unsigned which, uint8_t key, enum status status,
-                                const Pb__EngineTimings *timings)
+/* Answers, and behind them how long they took. */
+static void answer_all_with_timings(unsigned which, const uint8_t *keys, size_t count, enum status status,
+                                    const Pb__EngineTimings *timings)
 {
     struct batch batch = {0};
     struct reply_frame reply = {.status = (uint16_t)status}, told = {.flags = REPLY_TIMINGS};
-    memset(reply.id.bytes, key, sizeof(reply.id.bytes));
     batch_begin(&batch, BATCH_REPLY, 7, sent_on(which).serial);
-    (void)!batch_add_reply(&batch, &reply);
+    for (size_t i = 0; i < count; i++) {
+        memset(reply.id.bytes, keys[i], sizeof(reply.id.bytes));
+        (void)!batch_add_reply(&batch, &reply);
+    }
     told.length = (uint32_t)pb__engine_timings__get_packed_size(timings);
     pb__engine_timings__pack(timings, batch_add_reply(&batch, &told));
     batch_seal(&batch, &world.key);
     complete(which, CALL_ANSWERED, batch.bytes, batch.length);
     batch_dispose(&batch);
+}
+
+static void answer_with_timings(unsigned which, uint8_t key, enum status status,
+                                const Pb__EngineTimings *timings)
+{
+    answer_all_with_timings(which, &key, 1, status, timings);
 }
 
 static Pb__EngineTimings timings_of(uint64_t queue_us, uint64_t decide_us, uint64_t commit_us)
@@ -820,6 +828,41 @@ Test(engine_client, adds_what_a_deferred_request_was_parked_for)
     cr_expect_str_eq(engine_parked_for(times), "password");
     cr_expect_eq(times->decide_us, 1500);
     cr_expect_eq(times->hop_us, 1000 + 4000);
+}
+
+Test(engine_client, counts_once_what_a_reply_tells_whose_answers_are_held)
+{
+    Pb__ParkedTiming parked[3], *items[3];
+    uint8_t ids[3][REQUEST_ID_BYTES];
+    for (unsigned i = 0; i < 3; i++) {
+        send_number(i + 1);
+        memset(ids[i], (int)i + 1, sizeof(ids[i]));
+        pb__parked_timing__init(items[i] = &parked[i]);
+        parked[i].has_id = parked[i].has_parked_us = true;
+        parked[i].id = (ProtobufCBinaryData){.len = sizeof(ids[i]), .data = ids[i]};
+        parked[i].parked_us = 4000;
+    }
+    engine_client_flush(world.client);
+    ANSWER(CALL_REQUESTS, 7, {1, STATUS_DEFERRED, NULL}, {2, STATUS_DEFERRED, NULL},
+           {3, STATUS_DEFERRED, NULL});
+    world.now_ms += 5;
+    Pb__EngineTimings timings = timings_of(0, 0, 0);
+    timings.n_parked = 3;
+    timings.parked = items;
+    world.enough = true;
+    answer_all_with_timings(CALL_COLLECT, (const uint8_t[]){1, 2, 3}, 3, STATUS_OK, &timings);
+    cr_assert_eq(world.answer_count, 1);
+    world.now_ms += 2;
+    engine_client_tick(world.client);
+    world.now_ms += 3;
+    engine_client_tick(world.client);
+    cr_assert_eq(world.answer_count, 3);
+    cr_expect_gt(engine_client_next_ms(world.client), world.now_ms, "nothing but times was left");
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect_eq(world.answers[i].times.parked_us, 4000);
+    cr_expect_eq(world.answers[0].times.hop_us, 1000);
+    cr_expect_eq(world.answers[1].times.hop_us, 1000 + 2000, "until this process looked");
+    cr_expect_eq(world.answers[2].times.hop_us, 1000 + 5000);
 }
 
 Test(engine_client, counts_time_with_an_engine_that_died_as_lost)
