@@ -85,6 +85,11 @@
           */
 #define LIMIT_PASSWORD_PAUSE_MS 50 /* before a process that failed is asked again */
 
+/* forumctl */
+#define LIMIT_ADMIN_MS       6000  /* an answer to it; a password takes its time */
+#define LIMIT_ADMIN_PAGE     256   /* accounts in one answer */
+#define LIMIT_ADMIN_PROOF_MS 60000 /* that long after it was made a proof is good */
+
 /* Sessions */
 #define LIMIT_SESSIONS_WAIT_MS 1000       /* of a gateway that starts, while the users engine is away */
 #define LIMIT_CLOSED_BUCKETS   (1u << 17) /* of 10 closed sessions each: 32 MiB at most, shared */
@@ -99,8 +104,11 @@
 #define ARENA_KEEP_BYTES  (1u << 20)
 
 /* Log */
-#define LOG_LINE_MAX_BYTES 4096
-#define LOG_BUFFER_BYTES   (64u << 10)
+#define LIMIT_SLOW_MS        500 /* a request that takes longer is worth a line, unless --slow-ms says otherwise */
+#define LIMIT_SLOW_LINES     10   /* a process writes about slow requests a second */
+#define LIMIT_PARKED_TOLD_US 1000 /* frames that were parked that long tell so */
+#define LOG_LINE_MAX_BYTES   4096
+#define LOG_BUFFER_BYTES     (64u << 10)
 
 /* Supervision */
 #define LIMIT_CHILDREN       64

@@ -52,6 +52,12 @@ static uint64_t watchdog_from_environment(void)
     return interval_us >= 1000 ? interval_us / 1000 : 0;
 }
 
+unsigned notify_restarts(void)
+{
+    const char *restarts = getenv("FORUMD_RESTARTS");
+    return restarts != NULL ? (unsigned)strtoul(restarts, NULL, 10) : 0;
+}
+
 struct notify *notify_open(void)
 {
     struct notify *notify = xcalloc(1, sizeof(*notify));

@@ -12,6 +12,10 @@
 
 struct notify;
 
+/* How often the supervisor restarted this process, as it says (FORUMD_RESTARTS; supervise.h); 0 without one.
+ */
+unsigned notify_restarts(void);
+
 /* Reads NOTIFY_SOCKET and WATCHDOG_USEC from the environment. Never NULL. */
 struct notify *notify_open(void) MUST_USE;
 void notify_close(struct notify *notify);

@@ -122,6 +122,8 @@ static struct engine *open_engine(struct actor *actor, const struct actor_option
     struct engine_options engine_options = {
         .state_dir = options->state_dir,
         .start_ms = clock_monotonic_ms(),
+        .now_us = clock_monotonic_us,
+        .slow_us = (uint64_t)options->slow_ms * 1000,
         .alive = on_migrating,
         .alive_arg = actor,
         .password_processes = options->password_processes,
@@ -132,11 +134,10 @@ static struct engine *open_engine(struct actor *actor, const struct actor_option
     if (options->token_key_path != NULL) {
         token_signer_open(&actor->signer, options->token_key_path);
         engine_options.sign = token_signer_sign;
+        engine_options.open = token_signer_open_token;
         engine_options.sign_arg = &actor->signer;
     }
-    const char *restarts = getenv("FORUMD_RESTARTS");
-    if (restarts != NULL)
-        engine_options.restarts = (unsigned)strtoul(restarts, NULL, 10);
+    engine_options.restarts = notify_restarts();
     struct engine_io io = {.answer = io_answer, .drop = io_drop, .ask = io_ask, .arg = actor};
     return engine_open(actor->domain, &engine_options, &io);
 }
@@ -151,7 +152,7 @@ static void drain_listener(struct actor *actor)
             break;
         size_t length;
         const uint8_t *bytes = inbound_bytes(inbound, &length);
-        frames += engine_receive(actor->engine, inbound, bytes, length);
+        frames += engine_receive(actor->engine, inbound, bytes, length, inbound_received_us(inbound));
     }
     engine_set_queue(actor->engine, listener_waiting(actor->listener));
 }

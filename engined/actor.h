@@ -15,6 +15,7 @@ struct actor_options {
     unsigned port_base;
     const char *token_key_path; /* NULL: this engine gives no tokens */
     unsigned password_processes;
+    unsigned slow_ms; /* requests that take that long get a line in the log; 0: none does */
 };
 
 /* Locks DOMAIN.lock in the state directory, opens the engine, listens, and runs until SIGTERM, SIGINT or the

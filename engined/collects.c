@@ -13,6 +13,7 @@
 struct decided {
     struct decided *next;
     struct reply_frame reply; /* payload: behind the struct */
+    struct frame_time time;   /* told if it was parked for long */
     uint64_t deadline_ms;
 };
 
@@ -30,6 +31,7 @@ struct collects {
     struct sender senders[SENDERS_MAX];
     size_t sender_count; /* slots ever used */
     struct batch batch;
+    struct parked_timings timings;
     uint64_t uses;
     size_t decided_count;
 };
@@ -70,8 +72,11 @@ static void answer_sender(struct collects *collects, struct sender *sender, uint
            batch->length + REPLY_HEADER_BYTES + sender->first->reply.length <= LIMIT_BATCH_BYTES) {
         memcpy(batch_add_reply(batch, &sender->first->reply), sender->first->reply.payload,
                sender->first->reply.length);
+        if (sender->first->time.parked_us >= LIMIT_PARKED_TOLD_US)
+            timing_add_parked(&collects->timings, &sender->first->reply.id, &sender->first->time);
         pop_decided(collects, sender);
     }
+    timing_tell_parked(batch, &collects->timings);
     void *message = sender->message;
     sender->message = NULL;
     collects->answer(collects->arg, message, batch);
@@ -100,7 +105,7 @@ static struct sender *find_sender(struct collects *collects, uint64_t id)
 }
 
 bool collects_add(struct collects *collects, uint64_t sender_id, const struct reply_frame *reply,
-                  uint64_t deadline_ms)
+                  const struct frame_time *time, uint64_t deadline_ms)
 {
     if (collects->decided_count >= LIMIT_DECIDED)
         return false;
@@ -108,6 +113,7 @@ bool collects_add(struct collects *collects, uint64_t sender_id, const struct re
     struct decided *decided = xmalloc(sizeof(*decided) + reply->length);
     decided->next = NULL;
     decided->reply = *reply;
+    decided->time = time != NULL ? *time : (struct frame_time){0};
     decided->deadline_ms = deadline_ms;
     if (reply->length > 0)
         memcpy(decided + 1, reply->payload, reply->length);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/attributes.h"
+#include "engined/timing.h"
 #include "proto/frame.h"
 
 struct collects;
@@ -20,10 +21,10 @@ typedef void (*collect_answer_fn)(void *arg, void *message, struct batch *batch)
 struct collects *collects_new(collect_answer_fn answer, void *arg) MUST_USE;
 void collects_free(struct collects *collects);
 
-/* Keeps a decided frame's answer (payload copied). False: too many wait (LIMIT_DECIDED); it is lost, and its
- * sender's deadline passes. */
+/* Keeps a decided frame's answer (payload copied), and what is to be told of its time (NULL: nothing). False:
+ * too many wait (LIMIT_DECIDED); it is lost, and its sender's deadline passes. */
 bool collects_add(struct collects *collects, uint64_t sender, const struct reply_frame *reply,
-                  uint64_t deadline_ms) MUST_USE;
+                  const struct frame_time *time, uint64_t deadline_ms) MUST_USE;
 /* A collect came in; an older one of the same sender is answered empty. */
 void collects_hold(struct collects *collects, uint64_t sender, void *message, uint64_t serial,
                    uint64_t deadline_ms);

@@ -85,6 +85,16 @@ enum password_result context_password(struct context *context, const struct pass
     return PASSWORD_PENDING;
 }
 
+bool context_is_admin(struct context *context, const char *proof)
+{
+    const struct engine_options *options = &context->engine->options;
+    struct token token;
+    return proof != NULL && options->open != NULL &&
+           options->open(options->sign_arg, proof, context->engine->now.wall_ms, &token) &&
+           token.user_id == 0 && strcmp(token.name, ADMIN_NAME) == 0 &&
+           token.expires_ms - token.issued_ms <= LIMIT_ADMIN_PROOF_MS;
+}
+
 char *context_token(struct context *context, struct token *token)
 {
     const struct engine_options *options = &context->engine->options;

@@ -62,5 +62,9 @@ enum password_result { PASSWORD_READY, PASSWORD_PENDING, PASSWORD_REFUSED };
 enum password_result context_password(struct context *context, const struct password_check *check,
                                       bool *matches, const char **new_hash) MUST_USE;
 
+/* Whether this is a proof, made just now, that whoever asks has the key that tokens are signed with: a token
+ * of user 0 and of the name ADMIN_NAME. NULL proves nothing. */
+bool context_is_admin(struct context *context, const char *proof) MUST_USE;
+
 /* The token's text, in the arena; NULL: none can be given now. In completions only. */
 char *context_token(struct context *context, struct token *token) MUST_USE;

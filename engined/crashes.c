@@ -34,17 +34,61 @@ struct crashes {
 /* What the signal handler writes, where, and for whom. */
 static struct {
     struct crash deciding;
+    struct trace trace;
     int fd;
     pthread_t actor;
 } note = {.fd = -1};
 
 static const int deadly[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 
+struct last_line {
+    char text[192];
+    size_t length;
+};
+
+static void put_text(struct last_line *line, const char *text)
+{
+    while (*text != '\0' && line->length < sizeof(line->text))
+        line->text[line->length++] = *text++;
+}
+
+static void put_number(struct last_line *line, uint64_t value, unsigned base, unsigned digits_min)
+{
+    char digits[24];
+    unsigned count = 0;
+    for (; value > 0 || count < digits_min; value /= base)
+        digits[count++] = "0123456789abcdef"[value % base];
+    while (count > 0 && line->length < sizeof(line->text))
+        line->text[line->length++] = digits[--count];
+}
+
+/* Its form is trace_text's, which is not for signal handlers. */
+static void write_last_line(void)
+{
+    struct last_line line = {.length = 0};
+    put_text(&line, "error  died deciding a request id=");
+    if (note.trace.given != NULL && note.trace.given[0] != '\0') {
+        put_text(&line, note.trace.given);
+    } else if (note.trace.number == 0) {
+        put_text(&line, "-");
+    } else {
+        put_number(&line, note.trace.sender, 16, 16);
+        put_text(&line, "-");
+        put_number(&line, note.trace.number, 10, 1);
+    }
+    put_text(&line, " command=0x");
+    put_number(&line, note.deciding.command, 16, 4);
+    put_text(&line, "\n");
+    (void)!write(STDERR_FILENO, line.text, line.length);
+}
+
 /* Only what is async-signal-safe. The disposition is the default again when it runs (SA_RESETHAND). */
 static void on_death(int signal)
 {
-    if (note.deciding.fingerprint != 0 && note.fd >= 0 && pthread_equal(pthread_self(), note.actor))
+    if (note.deciding.fingerprint != 0 && note.fd >= 0 && pthread_equal(pthread_self(), note.actor)) {
         (void)!write(note.fd, &note.deciding, sizeof(note.deciding));
+        write_last_line();
+    }
     raise(signal);
 }
 
@@ -130,9 +174,11 @@ void crashes_close(struct crashes *crashes)
     free(crashes);
 }
 
-void crashes_deciding(struct crashes *crashes, uint64_t fingerprint, uint16_t command, uint64_t now_ms)
+void crashes_deciding(struct crashes *crashes, uint64_t fingerprint, uint16_t command, uint64_t now_ms,
+                      const struct trace *trace)
 {
     (void)crashes;
+    note.trace = *trace;
     note.deciding = (struct crash){.fingerprint = fingerprint, .at_ms = now_ms, .command = command};
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/attributes.h"
+#include "proto/trace.h"
 
 struct crashes;
 
@@ -22,8 +23,9 @@ struct crashes *crashes_open(const char *dir, const char *name, uint64_t now_ms)
 void crashes_close(struct crashes *crashes);
 
 /* From now until crashes_decided a death is this request's. `fingerprint`: of what it asks, not of its id;
- * not 0. */
-void crashes_deciding(struct crashes *crashes, uint64_t fingerprint, uint16_t command, uint64_t now_ms);
+ * not 0. `trace`: for the last line in the log; what it names must stay until then. */
+void crashes_deciding(struct crashes *crashes, uint64_t fingerprint, uint16_t command, uint64_t now_ms,
+                      const struct trace *trace);
 void crashes_decided(struct crashes *crashes);
 /* Too many died of it: it must not be decided. */
 bool crashes_blame(const struct crashes *crashes, uint64_t fingerprint, uint64_t now_ms) MUST_USE;

@@ -1,5 +1,6 @@
 /* One frame: deadline, decoding, dedupe, the domain's handler, the stored answer. And the commands every
  * engine answers itself. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -147,10 +148,13 @@ static void run_handler(struct engine *engine, const struct request_frame *frame
 {
     uint64_t blame = blame_of(frame, print);
     if (crashes_blame(engine->crashes, blame, engine->now.wall_ms)) {
+        char id[TRACE_TEXT_MAX + 1];
         decision->status = STATUS_POISONOUS;
+        log_notice("a request that this engine died of is refused id=%s command=0x%04x",
+                   trace_text(&engine->trace, id), frame->command);
         return;
     }
-    crashes_deciding(engine->crashes, blame, frame->command, engine->now.wall_ms);
+    crashes_deciding(engine->crashes, blame, frame->command, engine->now.wall_ms, &engine->trace);
     decode_and_run(engine, frame, command, parked, decision);
     crashes_decided(engine->crashes);
 }
@@ -180,7 +184,7 @@ static void complete(struct engine *engine, const struct request_frame *frame,
         decision->flags = 0;
 }
 
-void engine_decide(struct engine *engine, const struct request_frame *frame, struct parked *parked,
+static void decide(struct engine *engine, const struct request_frame *frame, struct parked *parked,
                    struct decision *decision)
 {
     *decision = (struct decision){.status = STATUS_BAD_FRAME};
@@ -215,6 +219,23 @@ void engine_decide(struct engine *engine, const struct request_frame *frame, str
     complete(engine, frame, command, parked, decision);
 }
 
+static void tell_decided(const struct engine *engine, const struct request_frame *frame,
+                         const struct decision *decision)
+{
+    const struct schema_command *command = schema_command_by_id(frame->command);
+    char id[TRACE_TEXT_MAX + 1];
+    log_debug("decided id=%s command=%s status=%s", trace_text(&engine->trace, id),
+              command != NULL ? command->name : "-", status_row((uint16_t)decision->status)->code);
+}
+
+void engine_decide(struct engine *engine, const struct request_frame *frame, struct parked *parked,
+                   struct decision *decision)
+{
+    decide(engine, frame, parked, decision);
+    if (log_enabled(LOG_LEVEL_DEBUG))
+        tell_decided(engine, frame, decision);
+}
+
 void engine_wait(struct engine *engine, struct parked *parked)
 {
     parked->wait = engine->wait;
@@ -232,9 +253,13 @@ void engine_wait(struct engine *engine, struct parked *parked)
     parked->password = password_job_new(engine->passwords, &engine->wait_check);
 }
 
-void engine_park(struct engine *engine, const struct request_frame *frame, uint64_t sender)
+void engine_park(struct engine *engine, const struct request_frame *frame, const struct message *message)
 {
-    struct parked *parked = parked_new(frame, sender);
+    struct parked *parked = parked_new(frame, message->reader.sender);
+    if (engine->trace.given != NULL)
+        snprintf(parked->given_id, sizeof(parked->given_id), "%s", engine->trace.given);
+    parked->received_us = message->received_us;
+    parked->parked_us = engine->turn_us;
     engine_wait(engine, parked);
     if (parked->wait == WAIT_BARRIER) {
         followers_barrier_begin(engine->followers, &parked->barrier);
@@ -279,6 +304,10 @@ static void own_ping(struct engine *engine, struct message *message, const struc
     SET(resident_bytes, usage.resident_bytes);
     SET(descriptors, process_descriptors());
     SET(file_bytes, store_bytes(engine->store));
+    if (engine->committed_wall_ms > 0)
+        SET(last_commit_at, engine->committed_wall_ms);
+    status.n_latency = ARRAY_LEN(engine->latency);
+    status.latency = engine->latency;
 #undef SET
     decision->status = STATUS_OK;
     pack_reply(engine, &status.base, decision);
@@ -346,6 +375,29 @@ static void own_copy(struct engine *engine, struct message *message, const struc
     pack_reply(engine, &copied.base, decision);
 }
 
+bool engine_take_name(struct engine *engine, const struct request_frame *frame)
+{
+    if (frame->command != COMMAND_ID_engine_trace)
+        return false;
+    Pb__EngineTrace *name =
+        pb__engine_trace__unpack(arena_allocator(engine->arena), frame->length, frame->payload);
+    if (name == NULL || name->id == NULL || strlen(name->id) > TRACE_TEXT_MAX)
+        return false;
+    engine->named = (struct trace){.number = name->trace, .given = name->id};
+    return true;
+}
+
+static void own_trace(struct engine *engine, struct message *message, const struct request_frame *frame,
+                      struct decision *decision)
+{
+    (void)message;
+    if (!engine_take_name(engine, frame))
+        return;
+    Pb__EngineTraced traced = PB__ENGINE_TRACED__INIT;
+    decision->status = STATUS_OK;
+    pack_reply(engine, &traced.base, decision);
+}
+
 static const struct own_command {
     uint16_t command;
     void (*decide)(struct engine *engine, struct message *message, const struct request_frame *frame,
@@ -355,7 +407,7 @@ static const struct own_command {
 } own_commands[] = {
     {COMMAND_ID_engine_ping, own_ping, NULL},      {COMMAND_ID_engine_collect, own_collect, hold_collect},
     {COMMAND_ID_engine_pull, own_pull, hold_pull}, {COMMAND_ID_engine_head, own_head, NULL},
-    {COMMAND_ID_engine_copy, own_copy, NULL},
+    {COMMAND_ID_engine_trace, own_trace, NULL},    {COMMAND_ID_engine_copy, own_copy, NULL},
 };
 
 static const struct own_command *find_own(uint16_t command)

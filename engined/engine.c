@@ -85,6 +85,7 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
     engine->domain = domain;
     engine->options = *options;
     engine->io = *io;
+    engine->slow = (struct slow_log){.slow_us = options->slow_us, .budget.per_second = LIMIT_SLOW_LINES};
     engine->arena = arena_new();
     engine->crashes = crashes_open(options->state_dir, domain_name(domain->id), clock_wall_ms());
     engine->store = store_open(options->state_dir, domain_name(domain->id), domain->sync);
@@ -145,7 +146,13 @@ static void refuse_batch(struct engine *engine, void *handle, enum batch_fault f
     engine->io.drop(engine->io.arg, handle);
 }
 
-size_t engine_receive(struct engine *engine, void *handle, const uint8_t *bytes, size_t length)
+static uint64_t now_us(const struct engine *engine)
+{
+    return engine->options.now_us != NULL ? engine->options.now_us() : 0;
+}
+
+size_t engine_receive(struct engine *engine, void *handle, const uint8_t *bytes, size_t length,
+                      uint64_t received_us)
 {
     struct batch_reader reader;
     enum batch_fault fault = batch_open(&reader, BATCH_REQUEST, bytes, length, &engine->options.key);
@@ -164,6 +171,7 @@ size_t engine_receive(struct engine *engine, void *handle, const uint8_t *bytes,
     message->handle = handle;
     message->reader = reader;
     message->held = false;
+    message->received_us = received_us > 0 ? received_us : now_us(engine);
     return reader.count;
 }
 
@@ -227,6 +235,7 @@ static void decide_ready(struct engine *engine)
 {
     for (struct parked *parked = engine->ready.first; parked != NULL; parked = parked->next) {
         struct decision decision;
+        engine->trace = (struct trace){parked->sender, parked->frame.trace, parked->given_id};
         engine_decide(engine, &parked->frame, parked, &decision);
         if (store_failed(engine->store))
             return;
@@ -236,9 +245,17 @@ static void decide_ready(struct engine *engine)
     }
 }
 
+/* What the client called the request; NULL: nothing, or it was not told. */
+static const char *given_id(const struct engine *engine, uint64_t trace)
+{
+    return trace != 0 && engine->named.number == trace ? engine->named.given : NULL;
+}
+
 static void decide_frame(struct engine *engine, struct message *message, const struct request_frame *frame)
 {
     struct decision decision;
+    engine->trace = (struct trace){message->reader.sender, frame->trace, given_id(engine, frame->trace)};
+    message->traced |= frame->trace != 0;
     bool crowded = message->reply.length + LIMIT_REPLY_FRAME_BYTES > LIMIT_BATCH_BYTES;
     if (!engine_decide_own(engine, message, frame, &decision))
         engine_decide(engine, frame, NULL, &decision);
@@ -247,7 +264,7 @@ static void decide_frame(struct engine *engine, struct message *message, const s
     if (decision.status == STATUS_DEFERRED && engine->parked.count + engine->new_parked.count >= LIMIT_PARKED)
         decision.status = STATUS_OVERLOADED;
     else if (decision.status == STATUS_DEFERRED)
-        engine_park(engine, frame, message->reader.sender);
+        engine_park(engine, frame, message);
     struct reply_frame reply = {.status = (uint16_t)decision.status,
                                 .flags = decision.flags,
                                 .id = frame->id,
@@ -271,7 +288,8 @@ static void decide_messages(struct engine *engine)
     for (size_t i = 0; i < engine->message_count; i++) {
         struct message *message = &engine->messages[i];
         batch_begin(&message->reply, BATCH_REPLY, engine->options.run, message->reader.serial);
-        message->held = false;
+        message->held = message->traced = false;
+        engine->named = (struct trace){0};
         struct batch_reader reader = message->reader;
         struct request_frame frame;
         while (!store_failed(engine->store) && batch_next_request(&reader, &frame))
@@ -322,8 +340,10 @@ static bool try_turn(struct engine *engine, bool refuse_writes)
                        predecessor_is_forgotten(engine));
     }
     bool dirty = store_dirty(engine->store);
+    engine->decided_us = now_us(engine);
     if (!store_failed(engine->store) && store_commit(engine->store)) {
         raise_versions(engine);
+        engine->committed_us = dirty ? now_us(engine) : engine->decided_us;
         if (dirty) {
             engine->committed_wall_ms = engine->wall_ms;
             log_debug("committed batches=%zu parked=%zu writes=%llu head=%llu", engine->message_count,
@@ -350,6 +370,7 @@ static bool try_turn(struct engine *engine, bool refuse_writes)
 static void fail_turn(struct engine *engine)
 {
     engine->outcome_count = 0;
+    engine->decided_us = engine->committed_us = now_us(engine);
     struct decision decision = {.status = STATUS_STORAGE_UNAVAILABLE};
     for (struct parked *parked = engine->ready.first; parked != NULL; parked = parked->next)
         add_outcome(engine, parked, &decision);
@@ -462,6 +483,50 @@ static void end_questions(struct engine *engine)
     engine->answer_count = 0;
 }
 
+static uint64_t since(uint64_t earlier_us, uint64_t later_us)
+{
+    return later_us > earlier_us ? later_us - earlier_us : 0;
+}
+
+/* Of what was decided in this turn and came in at `received_us`. */
+static struct frame_time time_of_turn(const struct engine *engine, uint64_t received_us)
+{
+    return (struct frame_time){
+        .queue_us = since(received_us, engine->turn_us),
+        .decide_us = since(engine->turn_us, engine->decided_us),
+        .commit_us = since(engine->decided_us, engine->committed_us),
+    };
+}
+
+/* Its first turn is in the time that it was parked. */
+static struct frame_time time_of_parked(const struct engine *engine, const struct parked *parked)
+{
+    static const Pb__ParkedFor reasons[] = {[WAIT_LOOKUP] = PB__PARKED_FOR__lookup,
+                                            [WAIT_BARRIER] = PB__PARKED_FOR__sources,
+                                            [WAIT_PASSWORD] = PB__PARKED_FOR__password};
+    struct frame_time time = time_of_turn(engine, engine->turn_us);
+    if (parked->parked_us == 0)
+        return time; /* its batch's reply was full: it waited for nothing */
+    time.queue_us = since(parked->received_us, parked->parked_us);
+    time.parked_us = since(parked->parked_us, engine->turn_us);
+    time.parked_for = reasons[parked->wait];
+    return time;
+}
+
+static void count_latency(struct engine *engine, uint64_t received_us, size_t frames)
+{
+    if (engine->options.now_us != NULL)
+        engine->latency[latency_bucket(since(received_us, engine->committed_us))] += frames;
+}
+
+static void tell_time_of_parked(struct engine *engine, const struct parked *parked,
+                                const struct frame_time *time)
+{
+    struct trace trace = {parked->sender, parked->frame.trace, parked->given_id};
+    count_latency(engine, parked->received_us, 1);
+    slow_log_frame(&engine->slow, engine->now.monotonic_ms, &trace, parked->frame.command, time);
+}
+
 static void deliver_outcomes(struct engine *engine)
 {
     for (size_t i = 0; i < engine->outcome_count; i++) {
@@ -475,7 +540,10 @@ static void deliver_outcomes(struct engine *engine)
                                     .payload = decision->payload,
                                     .length = (uint32_t)decision->length};
         uint64_t until_ms = engine->now.monotonic_ms + LIMIT_DEADLINE_MS;
-        if (!collects_add(engine->collects, parked->sender, &reply, until_ms))
+        struct frame_time time = time_of_parked(engine, parked);
+        tell_time_of_parked(engine, parked, &time);
+        if (!collects_add(engine->collects, parked->sender, &reply, parked->frame.trace != 0 ? &time : NULL,
+                          until_ms))
             log_warn("too many answers wait to be collected; one is lost sender=%llx",
                      (unsigned long long)parked->sender);
         parked->sender = 0; /* done */
@@ -494,6 +562,31 @@ static void deliver_outcomes(struct engine *engine)
     parked_move_all(&engine->parked, &engine->new_parked);
 }
 
+/* Only where all of the batch's frames were: else this would be gone through for each batch. */
+static void tell_slow_frames(struct engine *engine, const struct message *message,
+                             const struct frame_time *time)
+{
+    struct batch_reader reader = message->reader;
+    struct request_frame frame;
+    while (batch_next_request(&reader, &frame)) {
+        engine_take_name(engine, &frame);
+        struct trace trace = {message->reader.sender, frame.trace, given_id(engine, frame.trace)};
+        if (domain_of_id(frame.command) != DOMAIN_ENGINE)
+            slow_log_frame(&engine->slow, engine->now.monotonic_ms, &trace, frame.command, time);
+    }
+}
+
+static void tell_time_of_message(struct engine *engine, struct message *message)
+{
+    struct frame_time time = time_of_turn(engine, message->received_us);
+    uint64_t took_us = since(message->received_us, engine->committed_us);
+    count_latency(engine, message->received_us, message->reader.count);
+    if (engine->slow.slow_us > 0 && took_us >= engine->slow.slow_us)
+        tell_slow_frames(engine, message, &time);
+    if (message->traced && engine->options.now_us != NULL)
+        timing_tell_batch(&message->reply, &time);
+}
+
 static void answer_messages(struct engine *engine)
 {
     for (size_t i = 0; i < engine->message_count; i++) {
@@ -504,6 +597,7 @@ static void answer_messages(struct engine *engine)
             engine_hold(engine, message);
             continue;
         }
+        tell_time_of_message(engine, message);
         batch_seal(&message->reply, &engine->options.key);
         FAULT_POINT(answer_before);
         engine->io.answer(engine->io.arg, message->handle, message->reply.bytes, message->reply.length);
@@ -597,6 +691,7 @@ static void probe_storage(struct engine *engine)
  * by steady_ms. */
 static void set_time(struct engine *engine, struct engine_time now)
 {
+    engine->turn_us = engine->decided_us = engine->committed_us = now_us(engine);
     if (now.wall_ms > engine->wall_ms)
         engine->wall_ms = now.wall_ms;
     if (engine->steady_ms == 0)
@@ -632,6 +727,7 @@ void engine_turn(struct engine *engine, struct engine_time now)
     ask_lookups(engine);
     ask_passwords(engine);
     ask_sources(engine);
+    slow_log_turn(&engine->slow, now.monotonic_ms);
     arena_reset(engine->arena);
 }
 
@@ -706,6 +802,25 @@ void engine_figures(const struct engine *engine, struct engine_figures *figures)
         .committed_wall_ms = engine->committed_wall_ms,
         .commit_us = stats.last_commit_us,
     };
+}
+
+bool engine_import_begin(struct engine *engine)
+{
+    return store_begin(engine->store);
+}
+
+void engine_import(struct engine *engine, uint64_t at_ms, const ProtobufCMessage *event)
+{
+    struct context context = {.engine = engine, .state = engine->state, .arena = engine->arena};
+    if (at_ms > engine->wall_ms)
+        engine->wall_ms = at_ms;
+    context_emit(&context, event);
+    arena_reset(engine->arena);
+}
+
+bool engine_import_commit(struct engine *engine)
+{
+    return !store_failed(engine->store) && store_commit(engine->store);
 }
 
 uint64_t engine_head_seq(const struct engine *engine)

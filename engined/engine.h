@@ -48,7 +48,12 @@ struct engine_options {
     unsigned password_processes; /* 0: none, and no password is taken */
     /* Signs a token; false: it cannot now. NULL: this engine gives none. */
     bool (*sign)(void *arg, struct token *token, char *text);
-    void *sign_arg;
+    /* Whether the text is a token that this engine could have signed now, and what is in it. NULL: none is.
+     */
+    bool (*open)(void *arg, const char *text, uint64_t wall_ms, struct token *token);
+    void *sign_arg;           /* of both */
+    uint64_t (*now_us)(void); /* CLOCK_MONOTONIC, for what is told of time alone; NULL: nothing is */
+    uint64_t slow_us;         /* frames that took that long get a line in the log; 0: none does */
     void (*alive)(void *arg); /* called during long migrations; may be NULL */
     void *alive_arg;
 };
@@ -58,9 +63,10 @@ struct engine *engine_open(const struct domain *domain, const struct engine_opti
 /* What is still held open is dropped. */
 void engine_close(struct engine *engine);
 
-/* Takes a batch in for the next turn; `bytes` must live until it is answered or dropped. Wrong MAC or
- * malformed: dropped at once. Returns its frame count. */
-size_t engine_receive(struct engine *engine, void *message, const uint8_t *bytes, size_t length);
+/* Takes a batch in for the next turn; it came at `received_us` (0: now). `bytes` must live until it is
+ * answered or dropped. Wrong MAC or malformed: dropped at once. Returns its frame count. */
+size_t engine_receive(struct engine *engine, void *message, const uint8_t *bytes, size_t length,
+                      uint64_t received_us);
 /* An ask ended; bytes (ASK_ANSWERED) are copied. */
 void engine_answered(struct engine *engine, struct ask ask, enum ask_result result, const uint8_t *bytes,
                      size_t length);
@@ -77,6 +83,12 @@ uint64_t engine_next_ms(const struct engine *engine);
 void engine_set_queue(struct engine *engine, size_t queue);
 /* Empties the owned tables and applies the whole event log again, in one transaction. */
 void engine_rebuild(struct engine *engine);
+/* For an import into new files, without turns: events appended and applied as a decision's are. Time does not
+ * go back: an event is of `at_ms` (wall time) or of the last one's time. */
+bool engine_import_begin(struct engine *engine) MUST_USE;
+void engine_import(struct engine *engine, uint64_t at_ms, const ProtobufCMessage *event);
+/* False: nothing since the beginning happened; the store's error says why. */
+bool engine_import_commit(struct engine *engine) MUST_USE;
 uint64_t engine_head_seq(const struct engine *engine);
 
 /* What its line of status is made of. */

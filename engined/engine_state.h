@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/arena.h"
+#include "common/latency.h"
 #include "engined/collects.h"
 #include "engined/copying.h"
 #include "engined/crashes.h"
@@ -16,6 +17,7 @@
 #include "engined/pulls.h"
 #include "engined/requests.h"
 #include "engined/store.h"
+#include "engined/timing.h"
 #include "engined/versions.h"
 
 #define HANDLERS_MAX 64 /* low byte of a command id */
@@ -29,6 +31,8 @@ struct message {
     struct batch_reader reader;
     struct batch reply; /* kept with the slot between turns */
     bool held;          /* a collect or pull: answered later */
+    uint64_t received_us;
+    bool traced; /* it has frames that say which request they are for */
     struct request_frame held_frame;
 };
 
@@ -95,7 +99,12 @@ struct engine {
     uint64_t next_look_ms; /* for what another process changed */
     uint64_t ask_serial[ASK_KINDS][DOMAIN_COUNT];
     struct parked *deciding; /* NULL: a frame that just came in */
-    enum wait_kind wait;     /* set by a PENDING look-up or barrier */
+    struct trace trace;      /* of the frame being decided */
+    struct trace named;      /* what the frame behind is for, by its client's name; in the arena */
+    uint64_t turn_us, decided_us, committed_us; /* of this turn */
+    uint64_t latency[LATENCY_BUCKETS + 1];      /* frames answered, by their time here */
+    struct slow_log slow;
+    enum wait_kind wait; /* set by a PENDING look-up or barrier */
     unsigned wait_lookup;
     uint64_t wait_id;
     Pb__PasswordsCheck wait_check; /* its texts are in the arena */
@@ -116,9 +125,11 @@ void engine_decide(struct engine *engine, const struct request_frame *frame, str
  */
 bool engine_decide_own(struct engine *engine, struct message *message, const struct request_frame *frame,
                        struct decision *decision);
+/* If it is a frame that names the one behind it: so be it. */
+bool engine_take_name(struct engine *engine, const struct request_frame *frame);
 /* After the commit: the message's collect or pull stays open from now on. */
 void engine_hold(struct engine *engine, struct message *message);
 /* What a command that was deferred just now waits for. */
 void engine_wait(struct engine *engine, struct parked *parked);
 /* Parks a frame that was deferred just now. */
-void engine_park(struct engine *engine, const struct request_frame *frame, uint64_t sender);
+void engine_park(struct engine *engine, const struct request_frame *frame, const struct message *message);

@@ -33,6 +33,7 @@ struct inbound {
     nng_aio *receive_aio;
     nng_aio *send_aio;
     nng_msg *request; /* from the receipt to the answer */
+    uint64_t received_us;
     void *owner;
     STAILQ_ENTRY(inbound) queue_link;
 };
@@ -72,6 +73,7 @@ static void on_received(void *arg)
     if (nng_aio_result(inbound->receive_aio) != 0)
         return;
     inbound->request = nng_aio_get_msg(inbound->receive_aio);
+    inbound->received_us = clock_monotonic_us();
     nng_aio_set_msg(inbound->receive_aio, NULL);
     pthread_mutex_lock(&listener->mutex);
     STAILQ_INSERT_TAIL(&listener->queue, inbound, queue_link);
@@ -255,6 +257,11 @@ const uint8_t *inbound_bytes(const struct inbound *inbound, size_t *length)
 {
     *length = nng_msg_len(inbound->request);
     return nng_msg_body(inbound->request);
+}
+
+uint64_t inbound_received_us(const struct inbound *inbound)
+{
+    return inbound->received_us;
 }
 
 void inbound_set_owner(struct inbound *inbound, void *owner)

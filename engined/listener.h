@@ -36,6 +36,7 @@ struct inbound *listener_next(struct listener *listener); /* NULL: nothing waits
 size_t listener_waiting(const struct listener *listener); /* queue length, for metrics */
 
 const uint8_t *inbound_bytes(const struct inbound *inbound, size_t *length);
+uint64_t inbound_received_us(const struct inbound *inbound); /* CLOCK_MONOTONIC */
 /* The owner's mark on it, NULL at first. */
 void inbound_set_owner(struct inbound *inbound, void *owner);
 void *inbound_owner(const struct inbound *inbound);

@@ -32,8 +32,10 @@ static const char *find_key(const char *dir, const char *name, char out[static P
 int main(int argc, char **argv, char **environment)
 {
     setproctitle_init(argc, argv, environment);
-    struct actor_options options = {
-        .state_dir = "./state", .port_base = DOMAIN_PORT_BASE_DEFAULT, .password_processes = 2};
+    struct actor_options options = {.state_dir = "./state",
+                                    .port_base = DOMAIN_PORT_BASE_DEFAULT,
+                                    .password_processes = 2,
+                                    .slow_ms = LIMIT_SLOW_MS};
     unsigned level = LOG_LEVEL_INFO, member = 0;
     const struct option_row rows[] = {
         {"state-dir", OPTION_STRING, &options.state_dir, 0, 0, NULL, "DIR", "where the domain's file is"},
@@ -47,6 +49,8 @@ int main(int argc, char **argv, char **environment)
          "N", "users: how many `forumd-engined passwords` there are"},
         {"member", OPTION_UINT, &member, 0, LIMIT_PASSWORD_PROCESSES - 1, NULL, "I",
          "passwords: which of them this is, from 0"},
+        {"slow-ms", OPTION_UINT, &options.slow_ms, 0, 3600000, NULL, "MS",
+         "a line in the log for a request that takes that long here, 0: none"},
         {"log-level", OPTION_CHOICE, &level, 0, 0, log_levels, "LEVEL", "error, warn, notice, info or debug"},
     };
     size_t operands = options_parse("forumd-engined DOMAIN [flags]", rows, ARRAY_LEN(rows), argc, argv);

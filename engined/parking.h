@@ -12,6 +12,7 @@
 #include "engined/follower.h"
 #include "engined/password_jobs.h"
 #include "proto/frame.h"
+#include "proto/trace.h"
 
 enum wait_kind { WAIT_LOOKUP, WAIT_BARRIER, WAIT_PASSWORD };
 
@@ -19,6 +20,8 @@ struct parked {
     struct parked *next, *previous;
     struct request_frame frame; /* payload: own copy, behind the struct */
     uint64_t sender;
+    char given_id[TRACE_TEXT_MAX + 1]; /* "": none (proto/trace.h) */
+    uint64_t received_us, parked_us;   /* when its batch came in, when it was parked first */
     enum wait_kind wait;
     unsigned lookup; /* WAIT_LOOKUP: row and id */
     uint64_t lookup_id;

@@ -11,13 +11,17 @@
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "common/latency.h"
 #include "common/lifeline.h"
 #include "common/log.h"
 #include "common/notify.h"
+#include "common/process.h"
 #include "common/sandbox.h"
+#include "common/version.h"
 #include "engined/listener.h"
 #include "engined/password_hash.h"
 #include "proto/domains.h"
+#include "proto/engine.pb-c.h"
 #include "proto/frame.h"
 #include "proto/schema_commands.h"
 #include "proto/status.h"
@@ -34,6 +38,8 @@ struct passwords {
     struct arena *arena;
     struct batch reply;
     uint64_t run; /* random, not 0: who this process is */
+    uint64_t start_ms, checked;
+    uint64_t latency[LATENCY_BUCKETS + 1];
     bool refused; /* a batch was, and it was told */
     int signal_fd, lifeline_fd;
 };
@@ -52,12 +58,45 @@ static int open_signals(void)
     return fd;
 }
 
+static void put_payload(struct passwords *passwords, const ProtobufCMessage *message,
+                        struct reply_frame *reply)
+{
+    reply->length = (uint32_t)protobuf_c_message_get_packed_size(message);
+    uint8_t *payload = arena_alloc_raw(passwords->arena, reply->length);
+    protobuf_c_message_pack(message, payload);
+    reply->payload = payload;
+}
+
+/* For forumctl status. */
+static enum status tell_status(struct passwords *passwords, struct reply_frame *reply)
+{
+    struct process_usage usage;
+    process_usage(&usage);
+    Pb__EngineStatus status = PB__ENGINE_STATUS__INIT;
+    status.domain = (char *)domain_name(DOMAIN_PASSWORDS);
+    status.version = (char *)version_text;
+    status.has_pid = status.has_uptime_ms = status.has_restarts = status.has_frames = true;
+    status.has_storage_ok = status.has_resident_bytes = true;
+    status.pid = (uint32_t)getpid();
+    status.uptime_ms = clock_monotonic_ms() - passwords->start_ms;
+    status.restarts = notify_restarts();
+    status.frames = passwords->checked;
+    status.storage_ok = true; /* it has none */
+    status.resident_bytes = usage.resident_bytes;
+    status.n_latency = ARRAY_LEN(passwords->latency);
+    status.latency = passwords->latency;
+    put_payload(passwords, &status.base, reply);
+    return STATUS_OK;
+}
+
 /* The answer's payload, in the arena. */
 static enum status work(struct passwords *passwords, const struct request_frame *frame,
                         struct reply_frame *reply)
 {
     char new_hash[PASSWORD_HASH_MAX];
     Pb__PasswordsChecked checked;
+    if (frame->command == COMMAND_ID_engine_ping)
+        return tell_status(passwords, reply);
     if (frame->command != COMMAND_ID_passwords_check)
         return STATUS_BAD_FRAME;
     if (frame->deadline_ms <= clock_monotonic_ms())
@@ -66,17 +105,17 @@ static enum status work(struct passwords *passwords, const struct request_frame 
         pb__passwords_check__unpack(arena_allocator(passwords->arena), frame->length, frame->payload);
     if (request == NULL)
         return STATUS_BAD_FRAME;
+    uint64_t begin_us = clock_monotonic_us();
     bool fine = password_hash_answer(request, new_hash, &checked);
+    passwords->latency[latency_bucket(clock_monotonic_us() - begin_us)]++;
+    passwords->checked++;
     if (request->password != NULL)
         sodium_memzero(request->password, strlen(request->password));
     if (request->new_password != NULL)
         sodium_memzero(request->new_password, strlen(request->new_password));
     if (!fine)
         return STATUS_OVERLOADED;
-    reply->length = (uint32_t)pb__passwords_checked__get_packed_size(&checked);
-    uint8_t *payload = arena_alloc_raw(passwords->arena, reply->length);
-    pb__passwords_checked__pack(&checked, payload);
-    reply->payload = payload;
+    put_payload(passwords, &checked.base, reply);
     return STATUS_OK;
 }
 
@@ -136,7 +175,8 @@ static bool loop_turn(struct passwords *passwords)
 int passwords_run(const struct passwords_options *options)
 {
     char url[DOMAIN_URL_MAX];
-    struct passwords passwords = {.notify = notify_open(), .lifeline_fd = lifeline_open()};
+    struct passwords passwords = {
+        .notify = notify_open(), .lifeline_fd = lifeline_open(), .start_ms = clock_monotonic_ms()};
     passwords.signal_fd = open_signals();
     passwords.arena = arena_new();
     mac_key_load(options->mac_key_path, &passwords.key);

@@ -42,6 +42,8 @@ static bool read_status(const struct ping *ping, const uint8_t *bytes, size_t le
     *status = *unpacked;
     status->domain = NULL;
     status->version = NULL;
+    status->n_latency = 0;
+    status->latency = NULL;
     status->base.n_unknown_fields = 0;
     status->base.unknown_fields = NULL;
     pb__engine_status__free_unpacked(unpacked, NULL);

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "gateway/engine_entries.h"
 #include "proto/schema_commands.h"
+#include "proto/trace.h"
 
 #define ENGINE_FORGET_MS                                                                                     \
     2000 /* how long a deferred answer that came too late for its client is still taken in */
@@ -25,6 +26,7 @@ struct channel {
 struct held_reply {
     TAILQ_ENTRY(held_reply) link;
     struct batch_reader reader; /* of `bytes` */
+    struct engine_times times;  /* what the engine told of it */
     uint8_t bytes[];
 };
 
@@ -37,8 +39,9 @@ struct engine_client {
     struct held_list held; /* in the order in which they came */
     size_t held_count;
     uint64_t last_serial;
-    struct entry *sole; /* on its last retry: nothing else goes out meanwhile */
-    uint64_t sent_ms;   /* the batch under way, or the last one */
+    struct entry *sole;  /* on its last retry: nothing else goes out meanwhile */
+    uint64_t sent_ms;    /* the batch under way, or the last one ... */
+    unsigned sent_count; /* ... and how many requests it is of */
     size_t room; /* how many requests may wait for their batch; 0: as many as LIMIT_PENDING_PER_ENGINE lets */
     bool circuit_open;
     uint64_t probe_ms;   /* when to ping next; while the circuit is open */
@@ -47,9 +50,14 @@ struct engine_client {
     bool bad_mac_logged, bad_reply_logged;
 };
 
+static uint64_t client_now_us(const struct engine_client *client)
+{
+    return client->config.transport->now_us(client->config.peer);
+}
+
 static uint64_t client_now(const struct engine_client *client)
 {
-    return client->config.transport->now_ms(client->config.peer);
+    return client_now_us(client) / 1000;
 }
 
 static const char *client_name(const struct engine_client *client)
@@ -60,6 +68,54 @@ static const char *client_name(const struct engine_client *client)
 static struct entry_list *client_list(struct engine_client *client, enum entry_state state)
 {
     return &client->entries.lists[state];
+}
+
+const char *engine_parked_for(const struct engine_times *times)
+{
+    const ProtobufCEnumValue *value =
+        protobuf_c_enum_descriptor_get_value(&pb__parked_for__descriptor, (int)times->parked_for);
+    return value != NULL ? value->name : "other";
+}
+
+void engine_times_add(struct engine_times *sum, const struct engine_times *times)
+{
+    if (times->parked_us > sum->parked_us)
+        sum->parked_for = times->parked_for;
+    sum->queue_us += times->queue_us;
+    sum->hop_us += times->hop_us;
+    sum->engine_queue_us += times->engine_queue_us;
+    sum->decide_us += times->decide_us;
+    sum->commit_us += times->commit_us;
+    sum->parked_us += times->parked_us;
+    sum->lost_us += times->lost_us;
+    sum->steps += times->steps;
+}
+
+/* How long it was in its state until now; it begins another. */
+static uint64_t entry_lap(struct entry *entry, uint64_t now_us)
+{
+    uint64_t lap_us = now_us > entry->since_us ? now_us - entry->since_us : 0;
+    entry->since_us = now_us;
+    return lap_us;
+}
+
+/* It leaves its state without an answer. */
+static void entry_lose_time(const struct engine_client *client, struct entry *entry)
+{
+    bool waits = entry->state == ENTRY_QUEUED || entry->state == ENTRY_SUSPECT;
+    uint64_t lap_us = entry_lap(entry, client_now_us(client));
+    *(waits ? &entry->times.queue_us : &entry->times.lost_us) += lap_us;
+}
+
+/* What the engine does not account for was spent on the way. */
+static void entry_take_time(struct entry *entry, const struct engine_times *engine, uint64_t now_us)
+{
+    uint64_t lap_us = entry_lap(entry, now_us);
+    uint64_t told_us = engine->engine_queue_us + engine->decide_us + engine->commit_us + engine->parked_us;
+    struct engine_times lap = *engine;
+    lap.hop_us = lap_us > told_us ? lap_us - told_us : 0;
+    lap.steps = 0;
+    engine_times_add(&entry->times, &lap);
 }
 
 /* The last thing that happens to an entry. */
@@ -76,7 +132,9 @@ static void entry_finish(struct engine_client *client, struct entry *entry, cons
 
 static void entry_refuse(struct engine_client *client, struct entry *entry, enum status status)
 {
-    struct engine_reply reply = {.status = (uint16_t)status, .batch_size = entry->batch_size};
+    entry_lose_time(client, entry);
+    struct engine_reply reply = {
+        .status = (uint16_t)status, .batch_size = entry->batch_size, .times = entry->times};
     entry_finish(client, entry, &reply);
 }
 
@@ -96,8 +154,10 @@ static void entry_expire(struct engine_client *client, struct entry *entry, uint
         entry_refuse(client, entry, STATUS_EXPIRED);
         return;
     }
+    entry_lose_time(client, entry);
     engine_reply_fn done = entry->done;
-    struct engine_reply reply = {.status = STATUS_EXPIRED, .batch_size = entry->batch_size};
+    struct engine_reply reply = {
+        .status = STATUS_EXPIRED, .batch_size = entry->batch_size, .times = entry->times};
     entry->forget_ms = now_ms + ENGINE_FORGET_MS;
     if (client->forget_ms > entry->forget_ms)
         client->forget_ms = entry->forget_ms;
@@ -115,10 +175,13 @@ static void entry_suspect(struct engine_client *client, struct entry *entry)
     if (entry->done == NULL) {
         entries_remove(&client->entries, entry);
     } else if (entry->retries >= LIMIT_FRAME_RETRIES) {
-        log_warn("a request was with an engine each time it died; given up engine=%s command=0x%04x",
-                 client_name(client), entry->frame.command);
+        struct trace trace = {client->config.ids->run_id, entry->frame.trace, entry->given_id};
+        char id[TRACE_TEXT_MAX + 1];
+        log_warn("a request was with an engine each time it died; given up id=%s engine=%s command=0x%04x",
+                 trace_text(&trace, id), client_name(client), entry->frame.command);
         entry_refuse(client, entry, STATUS_POISONOUS);
     } else {
+        entry_lose_time(client, entry);
         entry->frame.flags |= REQUEST_RETRY;
         entries_move(&client->entries, entry, ENTRY_SUSPECT);
     }
@@ -208,13 +271,54 @@ static void collect_start(struct engine_client *client)
     channel_send(client, &client->collect, LIMIT_COLLECT_HOLD_MS + ENGINE_COLLECT_SLACK_MS);
 }
 
-static void entry_defer(struct engine_client *client, struct entry *entry, uint64_t run)
+static void entry_defer(struct engine_client *client, struct entry *entry, uint64_t run,
+                        const struct engine_times *batch, uint64_t now_us)
 {
     if (entry->state != ENTRY_IN_FLIGHT && entry->state != ENTRY_ANSWERED)
         return;
+    entry_take_time(entry, batch, now_us);
     metrics_add(client->config.metrics, METRIC_DEFERRED, 1);
     entry->run = run;
     entries_move(&client->entries, entry, ENTRY_DEFERRED);
+}
+
+/* What the frames of a collect waited for, each its own time. */
+static void take_parked_times(struct engine_client *client, const Pb__EngineTimings *timings)
+{
+    for (size_t i = 0; i < timings->n_parked; i++) {
+        const Pb__ParkedTiming *parked = timings->parked[i];
+        struct request_id id;
+        if (parked->id.len != sizeof(id.bytes))
+            continue;
+        memcpy(id.bytes, parked->id.data, sizeof(id.bytes));
+        struct entry *entry = entries_by_id(&client->entries, &id);
+        if (entry == NULL)
+            continue;
+        struct engine_times told = {.parked_us = parked->parked_us,
+                                    .parked_for = parked->parked_for,
+                                    .decide_us = parked->decide_us,
+                                    .commit_us = parked->commit_us};
+        entry_take_time(entry, &told, client_now_us(client));
+    }
+}
+
+/* Where the time of a reply's requests went, if the engine is of a version that tells. */
+static void reply_times(struct engine_client *client, struct batch_reader reader, struct engine_times *batch)
+{
+    struct reply_frame frame;
+    *batch = (struct engine_times){0};
+    while (batch_next_reply(&reader, &frame)) {
+        if ((frame.flags & REPLY_TIMINGS) == 0)
+            continue;
+        Pb__EngineTimings *timings = pb__engine_timings__unpack(NULL, frame.length, frame.payload);
+        if (timings == NULL)
+            continue;
+        batch->engine_queue_us = timings->queue_us;
+        batch->decide_us = timings->decide_us;
+        batch->commit_us = timings->commit_us;
+        take_parked_times(client, timings);
+        pb__engine_timings__free_unpacked(timings, NULL);
+    }
 }
 
 static bool client_has_enough(const struct engine_client *client)
@@ -222,32 +326,47 @@ static bool client_has_enough(const struct engine_client *client)
     return client->config.enough != NULL && client->config.enough(client->config.enough_arg);
 }
 
-/* Frames of a reply, one at least; `whole`: all of them. Those of requests that are settled already are
- * skipped. False: some are left. */
-static bool reply_settle(struct engine_client *client, struct batch_reader *reader, bool whole)
+/* Nothing but times is left, and those were taken. */
+static bool reply_is_over(struct batch_reader reader)
 {
     struct reply_frame frame;
+    while (batch_next_reply(&reader, &frame))
+        if ((frame.flags & REPLY_TIMINGS) == 0)
+            return false;
+    return true;
+}
+
+/* Frames of a reply, one at least; `whole`: all of them. Those of requests that are settled already are
+ * skipped. `times` are the reply's, taken when it came. False: some are left. */
+static bool reply_settle(struct engine_client *client, struct batch_reader *reader,
+                         const struct engine_times *times, bool whole)
+{
+    struct reply_frame frame;
+    uint64_t now_us = client_now_us(client);
     while (batch_next_reply(reader, &frame)) {
         struct entry *entry = entries_by_id(&client->entries, &frame.id);
         if (entry == NULL)
             continue;
         if (frame.status == STATUS_DEFERRED) {
-            entry_defer(client, entry, reader->sender);
+            entry_defer(client, entry, reader->sender, times, now_us);
             continue;
         }
+        entry_take_time(entry, times, now_us);
         struct engine_reply reply = {.status = frame.status,
                                      .flags = frame.flags,
                                      .payload = frame.payload,
                                      .length = frame.length,
-                                     .batch_size = entry->batch_size};
+                                     .batch_size = entry->batch_size,
+                                     .times = entry->times};
         entry_finish(client, entry, &reply);
         if (!whole && client_has_enough(client))
-            return reader->read == reader->count;
+            return reply_is_over(*reader);
     }
     return true;
 }
 
-static void reply_hold(struct engine_client *client, const struct batch_reader *reader)
+static void reply_hold(struct engine_client *client, const struct batch_reader *reader,
+                       const struct engine_times *times)
 {
     size_t length = reader->length - reader->offset;
     struct held_reply *held = xmalloc(sizeof(*held) + length);
@@ -256,6 +375,7 @@ static void reply_hold(struct engine_client *client, const struct batch_reader *
     held->reader.bytes = held->bytes;
     held->reader.length = length;
     held->reader.offset = 0;
+    held->times = *times;
     TAILQ_INSERT_TAIL(&client->held, held, link);
     client->held_count++;
 }
@@ -263,7 +383,8 @@ static void reply_hold(struct engine_client *client, const struct batch_reader *
 static void held_settle(struct engine_client *client, bool whole)
 {
     struct held_reply *held;
-    while ((held = TAILQ_FIRST(&client->held)) != NULL && reply_settle(client, &held->reader, whole)) {
+    while ((held = TAILQ_FIRST(&client->held)) != NULL &&
+           reply_settle(client, &held->reader, &held->times, whole)) {
         TAILQ_REMOVE(&client->held, held, link);
         client->held_count--;
         free(held);
@@ -279,8 +400,10 @@ static void reply_take(struct engine_client *client, struct batch_reader *reader
     if (held != NULL && held->reader.sender != reader->sender)
         held_settle(client, true);
     suspect_other_runs(client, reader->sender);
-    if (!TAILQ_EMPTY(&client->held) || !reply_settle(client, reader, false))
-        reply_hold(client, reader);
+    struct engine_times times; /* taken now, and once, however many turns its frames take */
+    reply_times(client, *reader, &times);
+    if (!TAILQ_EMPTY(&client->held) || !reply_settle(client, reader, &times, false))
+        reply_hold(client, reader, &times);
 }
 
 /* The batch never left: its frames wait again, in front, in their order. */
@@ -312,7 +435,7 @@ static void room_measure(struct engine_client *client)
 {
     const struct entry *first = TAILQ_FIRST(client_list(client, ENTRY_IN_FLIGHT));
     uint64_t took_ms = client_now(client) - client->sent_ms;
-    uint64_t room = (uint64_t)client->requests.batch.count * LIMIT_QUEUE_MS / (took_ms > 0 ? took_ms : 1);
+    uint64_t room = (uint64_t)client->sent_count * LIMIT_QUEUE_MS / (took_ms > 0 ? took_ms : 1);
     if (first != NULL && (first->frame.flags & REQUEST_RETRY) != 0)
         return;
     client->room = room > LIMIT_QUEUE_MIN ? room : LIMIT_QUEUE_MIN;
@@ -474,11 +597,12 @@ enum status engine_client_send(struct engine_client *client, const struct engine
         metrics_add(client->config.metrics, METRIC_SHED_ENGINE, 1);
         return STATUS_OVERLOADED;
     }
-    if (request->deadline_ms <= client_now(client)) {
+    uint64_t now_us = client_now_us(client);
+    if (request->deadline_ms <= now_us / 1000) {
         metrics_add(client->config.metrics, METRIC_EXPIRED, 1);
         return STATUS_EXPIRED;
     }
-    (void)!entries_add(&client->entries, request, done, arg);
+    entries_add(&client->entries, request, done, arg)->since_us = now_us;
     return STATUS_OK;
 }
 
@@ -488,6 +612,24 @@ static void batch_add_entry(struct engine_client *client, struct entry *entry)
     if (entry->frame.length > 0)
         memcpy(at, entry->payload, entry->frame.length);
     entries_move(&client->entries, entry, ENTRY_IN_FLIGHT);
+    client->sent_count++;
+}
+
+/* What the client called its request, in front of its frame. An engine of a version that does not know that
+ * says so in a reply frame that nobody waits for. */
+static void batch_add_name(struct engine_client *client, const struct entry *entry)
+{
+    if (entry->given_id == NULL || client->requests.batch.count + 1 >= LIMIT_BATCH_FRAMES)
+        return;
+    Pb__EngineTrace name = PB__ENGINE_TRACE__INIT;
+    name.has_trace = true;
+    name.trace = entry->frame.trace;
+    name.id = (char *)(uintptr_t)entry->given_id;
+    struct request_frame frame = {.command = COMMAND_ID_engine_trace,
+                                  .deadline_ms = entry->frame.deadline_ms,
+                                  .length = (uint32_t)pb__engine_trace__get_packed_size(&name)};
+    request_ids_next(client->config.ids, &frame.id);
+    pb__engine_trace__pack(&name, batch_add_request(&client->requests.batch, &frame));
 }
 
 /* Oldest first, as many as fit. One whose id is with the engine already (two requests under one
@@ -500,8 +642,10 @@ static void batch_fill(struct engine_client *client)
         struct entry *next = TAILQ_NEXT(entry, link);
         if (batch->length + REQUEST_HEADER_BYTES + entry->frame.length > LIMIT_BATCH_BYTES)
             break;
-        if (entries_by_id(&client->entries, &entry->frame.id) == NULL)
+        if (entries_by_id(&client->entries, &entry->frame.id) == NULL) {
+            batch_add_name(client, entry);
             batch_add_entry(client, entry);
+        }
         entry = next;
     }
 }
@@ -512,6 +656,7 @@ static void batch_fill_alone(struct engine_client *client, struct entry *suspect
     if (suspect->retries == LIMIT_FRAME_RETRIES)
         client->sole = suspect;
     metrics_add(client->config.metrics, METRIC_RETRIES, 1);
+    batch_add_name(client, suspect);
     batch_add_entry(client, suspect);
 }
 
@@ -524,21 +669,23 @@ void engine_client_flush(struct engine_client *client)
     if (suspect == NULL && TAILQ_EMPTY(client_list(client, ENTRY_QUEUED)))
         return;
     channel_begin(client, &client->requests);
+    client->sent_count = 0;
     if (suspect != NULL)
         batch_fill_alone(client, suspect);
     else
         batch_fill(client);
-    if (client->requests.batch.count == 0)
+    if (client->sent_count == 0)
         return;
     struct entry *entry;
-    uint64_t now_ms = client_now(client), last_ms = now_ms;
+    uint64_t now_us = client_now_us(client), now_ms = now_us / 1000, last_ms = now_ms;
     TAILQ_FOREACH(entry, client_list(client, ENTRY_IN_FLIGHT), link)
     {
-        entry->batch_size = client->requests.batch.count;
+        entry->times.queue_us += entry_lap(entry, now_us);
+        entry->batch_size = client->sent_count;
         if (entry->frame.deadline_ms > last_ms)
             last_ms = entry->frame.deadline_ms;
     }
-    metrics_batch(client->config.metrics, client->requests.batch.count);
+    metrics_batch(client->config.metrics, client->sent_count);
     client->sent_ms = now_ms;
     channel_send(client, &client->requests, last_ms - now_ms + ENGINE_GRACE_MS);
 }

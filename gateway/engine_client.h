@@ -31,6 +31,7 @@
 #include "gateway/metrics.h"
 #include "gateway/request_ids.h"
 #include "proto/domains.h"
+#include "proto/engine.pb-c.h"
 #include "proto/frame.h"
 #include "proto/status.h"
 
@@ -47,13 +48,13 @@ struct engine_transport {
     void *(*call_new)(void *peer, call_done_fn done, void *arg);
     void (*call_start)(void *call, const uint8_t *bytes, size_t length, uint64_t timeout_ms);
     void (*call_cancel)(void *call);
-    uint64_t (*now_ms)(void *peer); /* CLOCK_MONOTONIC */
+    uint64_t (*now_us)(void *peer); /* CLOCK_MONOTONIC */
 };
 
 struct engine_client_config {
     enum domain_id domain;
     const struct engine_transport *transport;
-    void *peer; /* for call_new and now_ms */
+    void *peer; /* for call_new and now_us */
     const struct mac_key *key;
     struct request_ids *ids;
     struct metrics *metrics;
@@ -80,7 +81,25 @@ struct engine_request {
     size_t length;
     uint64_t deadline_ms; /* CLOCK_MONOTONIC */
     bool admitted;        /* a further step of a request that an engine has worked on already */
+    uint64_t trace;       /* the number of the client's request (proto/trace.h); 0: it is for none */
+    const char *given_id; /* what the client called it; NULL: nothing. Must stay until `done` */
 };
+
+/* Where a request's time went, as far as it was told; sums over its steps. */
+struct engine_times {
+    uint64_t queue_us;        /* waited for its batch */
+    uint64_t hop_us;          /* on the way there and back, and until this process looked */
+    uint64_t engine_queue_us; /* waited for the engine's turn */
+    uint64_t decide_us;       /* the turn, up to its commit */
+    uint64_t commit_us;
+    uint64_t parked_us;       /* waited for something that the engine asked another for ... */
+    Pb__ParkedFor parked_for; /* ... the longest time for this */
+    uint64_t lost_us;         /* with an engine that died, or did not answer */
+    unsigned steps;
+};
+/* "nothing", "lookup", "sources" or "password"; what a newer engine may say besides is "other". */
+const char *engine_parked_for(const struct engine_times *times);
+void engine_times_add(struct engine_times *sum, const struct engine_times *times);
 
 struct engine_reply {
     uint16_t status; /* enum status; any but STATUS_DEFERRED */
@@ -88,6 +107,7 @@ struct engine_reply {
     const uint8_t *payload;
     size_t length;
     unsigned batch_size; /* frames in the batch it went out with; 0: it never did */
+    struct engine_times times;
 };
 /* The payload is valid during the call only. May send, on any client; may not free one. */
 typedef void (*engine_reply_fn)(void *arg, const struct engine_reply *reply);

@@ -81,6 +81,7 @@ static void entry_fill(struct entry *entry, const struct engine_request *request
         .id = request->id,
         .actor = request->actor,
         .deadline_ms = request->deadline_ms,
+        .trace = request->trace,
         .payload = entry->payload,
         .length = (uint32_t)request->length,
     };
@@ -110,6 +111,9 @@ struct entry *entries_add(struct entries *entries, const struct engine_request *
     entry->arg = arg;
     entry->retries = 0;
     entry->batch_size = 0;
+    entry->given_id = request->given_id;
+    entry->since_us = 0;
+    entry->times = (struct engine_times){.steps = 1};
     entry->run = 0;
     entry->forget_ms = 0;
     TAILQ_INSERT_TAIL(&entries->lists[ENTRY_QUEUED], entry, link);

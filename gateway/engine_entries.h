@@ -33,8 +33,11 @@ struct entry {
     size_t payload_capacity;
     unsigned retries;    /* how often it went out alone */
     unsigned batch_size; /* of the batch it went out with last */
-    uint64_t run;        /* deferred: by which run of the engine */
-    uint64_t forget_ms;  /* given up and deferred: until when its answer is waited for */
+    const char *given_id;
+    uint64_t since_us; /* when it came into its state */
+    struct engine_times times;
+    uint64_t run;       /* deferred: by which run of the engine */
+    uint64_t forget_ms; /* given up and deferred: until when its answer is waited for */
 };
 
 TAILQ_HEAD(entry_list, entry);

@@ -35,17 +35,17 @@ static void link_call_cancel(void *call)
     call_cancel(call);
 }
 
-static uint64_t link_now_ms(void *peer)
+static uint64_t link_now_us(void *peer)
 {
     (void)peer;
-    return clock_monotonic_ms();
+    return clock_monotonic_us();
 }
 
 static const struct engine_transport nng_transport = {
     .call_new = link_call_new,
     .call_start = link_call_start,
     .call_cancel = link_call_cancel,
-    .now_ms = link_now_ms,
+    .now_us = link_now_us,
 };
 
 /* How long the answers of a turn may take together; their writing, at its end, takes about as long again. */

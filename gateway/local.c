@@ -203,7 +203,7 @@ static void on_metrics_board(void *arg)
     }
     arena_reset(request->requests->arena);
     struct text *body = body_begin(request);
-    metrics_print(services->metrics, body);
+    metrics_print(services->metrics, clock_monotonic_ms(), body);
     text_append_string(body,
                        "# HELP forumd_gateway_sessions_known whether the worker asked knows which sessions "
                        "were closed\n# TYPE forumd_gateway_sessions_known gauge\n");

@@ -28,7 +28,7 @@
 #define STOP_MS         (LIMIT_STOP_MS - 500)
 #define PATIENCE_MS     5000 /* a master that was restarted waits for the port that old workers still hold */
 #define STATUS_EVERY_MS 5000
-#define TURN_MS         1000
+#define TURN_MS         1000 /* it shows that it lives that often (metrics.h) */
 #define ARGUMENTS_MAX   80
 #define ARGUMENT_BYTES  24
 
@@ -39,6 +39,7 @@ struct master {
     int listen_fd, metrics_fd, limits_fd, closed_fd;
     struct supervisor *supervisor;
     struct notify *notify;
+    struct metrics_master *metrics;
     struct child *serving[WORKERS_MAX];
     struct child *taking_over[WORKERS_MAX]; /* during a reload */
     unsigned generation;                    /* whose slots the serving ones have */
@@ -110,6 +111,7 @@ static struct child *start_worker(struct master *master, unsigned slot)
     add_number(&arguments, "--answer-timeout", options->timeouts.answer_ms);
     add_number(&arguments, "--idle-timeout", options->timeouts.idle_ms);
     add_number(&arguments, "--hang-timeout", options->hang_timeout_ms);
+    add_number(&arguments, "--slow-ms", options->slow_ms);
     if (options->cors_origins != NULL)
         add_text(&arguments, "--cors-origins", options->cors_origins);
     add_limits(&arguments, options);
@@ -230,6 +232,7 @@ static void on_turn(void *arg)
 {
     struct master *master = arg;
     uint64_t now_ms = clock_monotonic_ms();
+    metrics_master_turn(master->metrics, now_ms);
     if (master->stopping) /* the children are the supervisor's, to the last */
         return;
     tell_alive(master, now_ms);
@@ -292,8 +295,7 @@ static void find_program(char *out, size_t size)
 
 static bool was_restarted(void)
 {
-    const char *restarts = getenv("FORUMD_RESTARTS");
-    return restarts != NULL && strtoul(restarts, NULL, 10) > 0;
+    return notify_restarts() > 0;
 }
 
 /* False: the parent went while the port was waited for. */
@@ -330,6 +332,9 @@ int master_run(const struct gateway_options *options)
     }
     master.limits_fd = limits_page_make();
     master.metrics_fd = make_page("forumd-metrics", metrics_page_bytes(GENERATIONS * master.workers));
+    master.metrics = metrics_master_open(
+        master.metrics_fd, GENERATIONS * master.workers, master.workers,
+        &(struct metrics_process){.started_ms = clock_monotonic_ms(), .restarts = notify_restarts()});
     master.closed_fd = make_page("forumd-closed-sessions", closed_sessions_page_bytes());
     master.counts = metrics_view(master.metrics_fd, GENERATIONS * master.workers);
     master.served_ms = master.status_ms = clock_monotonic_ms();
@@ -349,6 +354,7 @@ int master_run(const struct gateway_options *options)
     supervisor_free(master.supervisor);
     notify_close(master.notify);
     metrics_close(master.counts);
+    metrics_master_close(master.metrics);
     close(master.listen_fd);
     close(master.metrics_fd);
     close(master.limits_fd);

@@ -9,27 +9,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "common/latency.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/process.h"
 #include "common/version.h"
 #include "gateway/routes.h"
 
-#define ROUTES_MAX       64 /* rows of the route table, and one for requests that match none */
-#define LATENCY_BUCKETS  16 /* up to 2^k * LATENCY_FIRST_US */
-#define LATENCY_FIRST_US 64
-#define BATCH_BUCKETS    11 /* up to 2^k frames: 1 .. 1024 */
-#define PAGE_MAGIC       0x4d525546u
-#define TURN_STALE_MS    5000 /* a worker whose loop stands still that long has no gauges */
-#define USAGE_EVERY_MS   1000
+#define ROUTES_MAX    64 /* rows of the route table, and one for requests that match none */
+#define BATCH_BUCKETS 11 /* up to 2^k frames: 1 .. 1024 */
+#define PAGE_MAGIC    0x4d525547u
+#define VERSION_BYTES 48
+#define LOOK_MS       1000  /* how often a process looks at its memory */
+#define GONE_MS       60000 /* a worker that did not turn for that long is told of no more ... */
+#define SILENT_MS     5000  /* ... and for that long is not up */
 
 static const uint16_t http_codes[] = {200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 411,
                                       413, 414, 415, 417, 422, 429, 431, 500, 501, 503, 505};
 #define HTTP_CODES ARRAY_LEN(http_codes)
-
-/* What a worker leaves behind is not there any more. */
 
 struct route_counts {
     _Atomic uint64_t by_code[HTTP_CODES + 1]; /* the last: any other */
@@ -37,9 +38,16 @@ struct route_counts {
     _Atomic uint64_t latency_us;
 };
 
+/* Who is in a place of the page; pid 0: nobody. */
+struct presence {
+    _Atomic uint64_t pid, started_ms, turn_ms, resident_bytes, restarts;
+    _Atomic char version[VERSION_BYTES];
+};
+
 struct slot {
-    _Alignas(64) _Atomic uint64_t turned_ms; /* CLOCK_MONOTONIC; 0: nobody is here */
-    _Atomic int64_t values[METRIC_COUNT];
+    _Alignas(64) _Atomic int64_t values[METRIC_COUNT];
+    struct presence presence;
+    _Atomic uint64_t requests;
     _Atomic uint64_t pending[DOMAIN_COUNT], circuit_open[DOMAIN_COUNT];
     _Atomic uint64_t cpu_us; /* of all workers that were here */
     _Atomic uint64_t batch_frames[BATCH_BUCKETS + 1];
@@ -47,7 +55,9 @@ struct slot {
 };
 
 struct page {
-    _Atomic uint64_t layout; /* 0: fresh. Another version's routes or fields must not be added to ours */
+    _Atomic uint64_t layout;  /* 0: fresh. Another version's routes or fields must not be added to ours */
+    _Atomic uint64_t workers; /* of one generation */
+    struct presence master;
     struct slot slots[];
 };
 
@@ -56,7 +66,13 @@ struct metrics {
     size_t bytes;
     unsigned slots;
     struct slot *own;
-    uint64_t usage_ms, cpu_us; /* when its usage was looked at last, and the time it had spent then */
+    uint64_t look_ms, cpu_us; /* when to look at what it takes again; the time that it had spent last */
+};
+
+struct metrics_master {
+    struct page *page;
+    size_t bytes;
+    uint64_t look_ms;
 };
 
 /* A row of METRICS_TABLE. */
@@ -140,19 +156,99 @@ struct metrics *metrics_view(int fd, unsigned slots)
     return metrics;
 }
 
+static void count(_Atomic uint64_t *counter, uint64_t amount)
+{
+    atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);
+}
+
+static void set(_Atomic uint64_t *value, uint64_t to)
+{
+    atomic_store_explicit(value, to, memory_order_relaxed);
+}
+
+static uint64_t get(_Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
 void metrics_close(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
-    if (metrics->own != NULL)
-        atomic_store_explicit(&metrics->own->turned_ms, 0, memory_order_relaxed);
+    if (metrics->own != NULL) /* not the master's view */
+        set(&metrics->own->presence.pid, 0);
     munmap(metrics->page, metrics->bytes);
     free(metrics);
 }
 
-static void count(_Atomic uint64_t *counter, uint64_t amount)
+static void presence_begin(struct presence *presence, const struct metrics_process *process)
 {
-    atomic_fetch_add_explicit(counter, amount, memory_order_relaxed);
+    char version[VERSION_BYTES] = "";
+    snprintf(version, sizeof(version), "%s", version_text);
+    for (size_t i = 0; i < VERSION_BYTES; i++)
+        atomic_store_explicit(&presence->version[i], version[i], memory_order_relaxed);
+    set(&presence->started_ms, process->started_ms);
+    set(&presence->turn_ms, process->started_ms);
+    set(&presence->restarts, process->restarts);
+    struct process_usage usage;
+    process_usage(&usage);
+    set(&presence->resident_bytes, usage.resident_bytes);
+    set(&presence->pid, (uint64_t)getpid());
+}
+
+/* True: a second is over, so that what the process takes was looked at. */
+static bool presence_turn(struct presence *presence, uint64_t *look_ms, uint64_t now_ms,
+                          struct process_usage *usage)
+{
+    set(&presence->turn_ms, now_ms);
+    if (now_ms < *look_ms)
+        return false;
+    *look_ms = now_ms + LOOK_MS;
+    process_usage(usage);
+    set(&presence->resident_bytes, usage->resident_bytes);
+    return true;
+}
+
+void metrics_worker_begin(struct metrics *metrics, const struct metrics_process *process)
+{
+    presence_begin(&metrics->own->presence, process);
+    metrics_set(metrics, METRIC_WORKERS, 1);
+    metrics_add(metrics, METRIC_WORKER_STARTS, 1);
+    metrics_add(metrics, METRIC_WORKER_RESTARTS, process->restarts > 0);
+}
+
+void metrics_worker_turn(struct metrics *metrics, uint64_t now_ms)
+{
+    struct process_usage usage;
+    if (!presence_turn(&metrics->own->presence, &metrics->look_ms, now_ms, &usage))
+        return;
+    count(&metrics->own->cpu_us, usage.cpu_us - metrics->cpu_us);
+    metrics->cpu_us = usage.cpu_us;
+    metrics_set(metrics, METRIC_RESIDENT_BYTES, (int64_t)usage.resident_bytes);
+}
+
+struct metrics_master *metrics_master_open(int fd, unsigned slots, unsigned workers,
+                                           const struct metrics_process *process)
+{
+    struct metrics_master *master = xcalloc(1, sizeof(*master));
+    master->bytes = metrics_page_bytes(slots);
+    master->page = page_map(master->bytes, fd);
+    ensure(page_claim(master->page));
+    set(&master->page->workers, workers);
+    presence_begin(&master->page->master, process);
+    return master;
+}
+
+void metrics_master_turn(struct metrics_master *master, uint64_t now_ms)
+{
+    struct process_usage usage;
+    (void)presence_turn(&master->page->master, &master->look_ms, now_ms, &usage);
+}
+
+void metrics_master_close(struct metrics_master *master)
+{
+    munmap(master->page, master->bytes);
+    free(master);
 }
 
 void metrics_add(struct metrics *metrics, enum metric metric, int64_t amount)
@@ -169,20 +265,6 @@ void metrics_engine(struct metrics *metrics, enum domain_id domain, size_t pendi
 {
     atomic_store_explicit(&metrics->own->pending[domain], pending, memory_order_relaxed);
     atomic_store_explicit(&metrics->own->circuit_open[domain], circuit_open, memory_order_relaxed);
-}
-
-void metrics_turn(struct metrics *metrics, uint64_t now_ms)
-{
-    struct process_usage usage;
-    atomic_store_explicit(&metrics->own->turned_ms, now_ms, memory_order_relaxed);
-    if (now_ms < metrics->usage_ms + USAGE_EVERY_MS)
-        return;
-    metrics->usage_ms = now_ms;
-    process_usage(&usage);
-    count(&metrics->own->cpu_us, usage.cpu_us - metrics->cpu_us);
-    metrics->cpu_us = usage.cpu_us;
-    metrics_set(metrics, METRIC_RESIDENT_BYTES, (int64_t)usage.resident_bytes);
-    metrics_set(metrics, METRIC_WORKERS, 1);
 }
 
 static size_t code_index(unsigned http_status)
@@ -204,6 +286,7 @@ static size_t log_bucket(uint64_t value, uint64_t first, size_t buckets)
 
 void metrics_request(struct metrics *metrics, size_t route, unsigned http_status, uint64_t took_us)
 {
+    count(&metrics->own->requests, 1);
     struct route_counts *counts = &metrics->own->routes[route == METRICS_NO_ROUTE ? ROUTES_MAX - 1 : route];
     count(&counts->by_code[code_index(http_status)], 1);
     count(&counts->latency[log_bucket(took_us, LATENCY_FIRST_US, LATENCY_BUCKETS)], 1);
@@ -220,8 +303,9 @@ void metrics_batch(struct metrics *metrics, unsigned frames)
 /* What a worker that was killed left in its gauges is nobody's. */
 static bool slot_is_alive(const struct metrics *metrics, const struct slot *slot, uint64_t now_ms)
 {
-    uint64_t turned_ms = atomic_load_explicit(&slot->turned_ms, memory_order_relaxed);
-    return slot == metrics->own || (turned_ms != 0 && now_ms < turned_ms + TURN_STALE_MS);
+    uint64_t pid = atomic_load_explicit(&slot->presence.pid, memory_order_relaxed);
+    uint64_t turn_ms = atomic_load_explicit(&slot->presence.turn_ms, memory_order_relaxed);
+    return slot == metrics->own || (pid != 0 && now_ms < turn_ms + SILENT_MS);
 }
 
 int64_t metrics_sum(const struct metrics *metrics, enum metric metric)
@@ -297,6 +381,101 @@ static const char *route_method(size_t route)
 static const char *route_path(size_t route)
 {
     return route < route_count ? routes[route].path : "";
+}
+
+struct seen_process {
+    char name[24];
+    struct presence *presence;
+    struct slot *slot; /* NULL: the master */
+};
+
+/* The master first. Those that are gone for long are left out. */
+static size_t see_processes(const struct metrics *metrics, uint64_t now_ms, struct seen_process *out)
+{
+    size_t count = 0;
+    out[count++] = (struct seen_process){.name = "master", .presence = &metrics->page->master};
+    for (unsigned i = 0; i < metrics->slots; i++) {
+        struct slot *slot = &metrics->page->slots[i];
+        if (get(&slot->presence.pid) == 0 || now_ms > get(&slot->presence.turn_ms) + GONE_MS)
+            continue;
+        out[count].presence = &slot->presence;
+        out[count].slot = slot;
+        snprintf(out[count++].name, sizeof(out[0].name), "worker %u", i + 1);
+    }
+    return count;
+}
+
+static uint64_t process_up(const struct seen_process *process, uint64_t now_ms)
+{
+    return get(&process->presence->pid) != 0 && now_ms < get(&process->presence->turn_ms) + SILENT_MS;
+}
+
+static void print_process_head(struct text *out, const char *name, const char *type, const char *help)
+{
+    print_line(out, "# HELP forumd_process_%s %s\n# TYPE forumd_process_%s %s\n", name, help, name, type);
+}
+
+static uint64_t process_value(const struct seen_process *process, const char *name, uint64_t now_ms)
+{
+    struct presence *presence = process->presence;
+    uint64_t started_ms = get(&presence->started_ms);
+    if (strcmp(name, "up") == 0)
+        return process_up(process, now_ms);
+    if (strcmp(name, "uptime_seconds") == 0)
+        return now_ms > started_ms ? (now_ms - started_ms) / 1000 : 0;
+    if (strcmp(name, "restarts_total") == 0)
+        return get(&presence->restarts);
+    return get(&presence->resident_bytes);
+}
+
+static void print_info(const struct seen_process *process, struct text *out)
+{
+    char version[VERSION_BYTES + 1] = "";
+    for (size_t i = 0; i < VERSION_BYTES; i++)
+        version[i] = atomic_load_explicit(&process->presence->version[i], memory_order_relaxed);
+    print_line(out, "forumd_process_info{process=\"%s\",pid=\"%" PRIu64 "\",version=\"%s\"} 1\n",
+               process->name, get(&process->presence->pid), version);
+}
+
+static void print_workers(const struct seen_process *seen, size_t count, struct text *out)
+{
+    print_process_head(out, "requests_total", "counter", "requests that a worker answered");
+    for (size_t i = 1; i < count; i++)
+        print_line(out, "forumd_process_requests_total{process=\"%s\"} %" PRIu64 "\n", seen[i].name,
+                   get(&seen[i].slot->requests));
+    print_process_head(out, "connections", "gauge", "open client connections of a worker");
+    for (size_t i = 1; i < count; i++)
+        print_line(out, "forumd_process_connections{process=\"%s\"} %" PRId64 "\n", seen[i].name,
+                   atomic_load_explicit(&seen[i].slot->values[METRIC_CONNECTIONS], memory_order_relaxed));
+}
+
+static void print_processes(const struct metrics *metrics, uint64_t now_ms, struct text *out)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } rows[] = {
+        {"up", "gauge", "its loop turned within five seconds"},
+        {"uptime_seconds", "gauge", "since the process started"},
+        {"restarts_total", "counter", "how often its supervisor restarted it"},
+        {"resident_bytes", "gauge", "memory"},
+    };
+    struct seen_process seen[1 + 2 * LIMIT_WORKERS];
+    ensure(metrics->slots <= 2 * LIMIT_WORKERS);
+    size_t count = see_processes(metrics, now_ms, seen);
+    print_process_head(out, "info", "gauge", "the gateway's processes");
+    for (size_t i = 0; i < count; i++)
+        print_info(&seen[i], out);
+    for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
+        print_process_head(out, rows[r].name, rows[r].type, rows[r].help);
+        for (size_t i = 0; i < count; i++)
+            print_line(out, "forumd_process_%s{process=\"%s\"} %" PRIu64 "\n", rows[r].name, seen[i].name,
+                       process_value(&seen[i], rows[r].name, now_ms));
+    }
+    print_workers(seen, count, out);
+    print_line(out,
+               "# HELP forumd_gateway_workers workers that there are to be\n"
+               "# TYPE forumd_gateway_workers gauge\nforumd_gateway_workers %" PRIu64 "\n",
+               get(&metrics->page->workers));
 }
 
 static void print_requests(const struct metrics *metrics, struct text *out)
@@ -392,7 +571,7 @@ static void print_engines(const struct metrics *metrics, struct text *out)
     }
 }
 
-void metrics_print(const struct metrics *metrics, struct text *out)
+void metrics_print(const struct metrics *metrics, uint64_t now_ms, struct text *out)
 {
     text_append_string(out, "# HELP forumd_build_info the version of the worker asked\n"
                             "# TYPE forumd_build_info gauge\n");
@@ -407,4 +586,5 @@ void metrics_print(const struct metrics *metrics, struct text *out)
     print_requests(metrics, out);
     print_latencies(metrics, out);
     print_batches(metrics, out);
+    print_processes(metrics, now_ms, out);
 }

@@ -80,15 +80,30 @@ void metrics_add(struct metrics *metrics, enum metric metric, int64_t amount);
 void metrics_set(struct metrics *metrics, enum metric metric, int64_t value);
 /* What waits for an engine or is with it, and whether its circuit is open. */
 void metrics_engine(struct metrics *metrics, enum domain_id domain, size_t pending, bool circuit_open);
-/* In each turn of the loop, once a second at least: the gauges of who does not are left out. */
-void metrics_turn(struct metrics *metrics, uint64_t now_ms);
 /* The route's index in routes[], or METRICS_NO_ROUTE. */
 #define METRICS_NO_ROUTE ((size_t)-1)
 void metrics_request(struct metrics *metrics, size_t route, unsigned http_status, uint64_t took_us);
 void metrics_batch(struct metrics *metrics, unsigned frames);
 
+/* What each of the gateway's processes says of itself in the page, for forumctl status and /metrics. */
+struct metrics_process {
+    uint64_t started_ms; /* CLOCK_MONOTONIC, like all times here */
+    unsigned restarts;   /* since its supervisor runs */
+};
+/* A worker, once: it serves in its slot from now on, until metrics_close. */
+void metrics_worker_begin(struct metrics *metrics, const struct metrics_process *process);
+/* In each of the worker's turns, once a second at least: the gauges of who does not are left out. */
+void metrics_worker_turn(struct metrics *metrics, uint64_t now_ms);
+
+/* The master's place in the page that it made. */
+struct metrics_master;
+struct metrics_master *metrics_master_open(int fd, unsigned slots, unsigned workers,
+                                           const struct metrics_process *process) MUST_USE;
+void metrics_master_turn(struct metrics_master *master, uint64_t now_ms);
+void metrics_master_close(struct metrics_master *master);
+
 /* Prometheus text of the sums over all slots; a gauge's over those that are alive. */
-void metrics_print(const struct metrics *metrics, struct text *out);
+void metrics_print(const struct metrics *metrics, uint64_t now_ms, struct text *out);
 /* Requests answered so far, of all kinds; 0 while the page is another version's. */
 uint64_t metrics_requests(const struct metrics *metrics) MUST_USE;
 /* One value, summed; for tests and /metrics. */

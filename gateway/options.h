@@ -36,6 +36,7 @@ struct gateway_options {
     unsigned log_level;       /* enum log_level */
     bool access_log;          /* one line per request at info */
     unsigned deadline_ms;     /* a request's time from its arrival */
+    unsigned slow_ms;         /* requests that take that long get a line in the log; 0: none does */
     unsigned hang_timeout_ms; /* the master restarts a worker whose loop stands still that long */
     const char *limits[RATE_CLASS_COUNT]; /* as rate_limits_parse takes them; NULL: the mode's default */
     unsigned login_slowdown;              /* enum login_slowdown */

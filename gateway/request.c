@@ -33,7 +33,8 @@ static struct request *request_obtain(struct requests *requests)
 static void take_id_text(struct request *request)
 {
     const char *given = http_exchange_header(request->exchange, "X-Request-Id");
-    request_take_id_text(request->requests, given, given != NULL ? strlen(given) : 0, request->id_text);
+    request->id_given = request_take_id(request->requests, given, given != NULL ? strlen(given) : 0,
+                                        &request->number, request->id_text);
 }
 
 static struct request *request_begin(struct requests *requests, struct http_exchange *exchange)
@@ -59,6 +60,8 @@ static struct request *request_begin(struct requests *requests, struct http_exch
     request->keep = false;
     request->engine = NULL;
     request->batch_size = 0;
+    request->times = (struct engine_times){0};
+    request->asked_us = request->answered_us = 0;
     request->replayed = false;
     http_exchange_set_owner(exchange, request);
     take_id_text(request);
@@ -321,6 +324,7 @@ struct requests *requests_new(const struct request_services *services)
     struct requests *requests = xcalloc(1, sizeof(*requests));
     requests->services = *services;
     requests->arena = arena_new();
+    slow_log_open(&requests->slow, services->options->slow_ms);
     TAILQ_INIT(&requests->unused);
     TAILQ_INIT(&requests->busy);
     return requests;
@@ -354,6 +358,7 @@ void requests_free(struct requests *requests)
 void requests_turn(struct requests *requests, uint64_t now_ms)
 {
     requests_tell_presence(requests, now_ms);
+    slow_log_turn(&requests->slow, now_ms);
 }
 
 uint64_t requests_next_ms(const struct requests *requests)

@@ -20,25 +20,30 @@
 #define ENGINE_CACHE     "cache" /* in the log, in the place of who was asked */
 #define ALLOW_EVERYWHERE "GET, HEAD, POST, OPTIONS"
 
-void request_make_id_text(struct requests *requests, char *out)
-{
-    snprintf(out, REQUEST_ID_TEXT_MAX + 1, "%016" PRIx64 "-%" PRIu64, requests->services.ids->run_id,
-             ++requests->made_ids);
-}
-
-void request_take_id_text(struct requests *requests, const char *given, size_t length, char *out)
+static bool id_is_fine(const char *given, size_t length)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    size_t fits = 0;
-    if (length <= REQUEST_ID_TEXT_MAX)
-        while (fits < length && memchr(allowed, given[fits], sizeof(allowed) - 1) != NULL)
-            fits++;
-    if (length == 0 || fits < length) {
-        request_make_id_text(requests, out);
-        return;
+    if (length == 0 || length > REQUEST_ID_TEXT_MAX)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (memchr(allowed, given[i], sizeof(allowed) - 1) == NULL)
+            return false;
+    return true;
+}
+
+bool request_take_id(struct requests *requests, const char *given, size_t length, uint64_t *number,
+                     char out[static REQUEST_ID_TEXT_MAX + 1])
+{
+    bool fine = id_is_fine(given, length);
+    struct trace trace = {.sender = requests->services.ids->run_id, .number = ++requests->last_number};
+    *number = trace.number;
+    if (!fine) {
+        (void)!trace_text(&trace, out);
+        return false;
     }
     memcpy(out, given, length);
     out[length] = '\0';
+    return true;
 }
 
 void request_release(struct request *request)
@@ -91,6 +96,24 @@ static void add_common(struct request *request, struct http_answer *answer, cons
     request_add_rate_fields(request, answer);
 }
 
+static void request_tell_slow(const struct request *request, unsigned http_status, uint64_t took_us)
+{
+    uint64_t end_us = request->arrival_us + took_us;
+    struct slow_request slow = {
+        .id = request->id_text,
+        .method = request->method,
+        .route = request->route != NULL ? request->route->path : NULL,
+        .status = http_status,
+        .engine = request->engine,
+        .batch_size = request->batch_size,
+        .took_us = took_us,
+        .begin_us = request->asked_us != 0 ? request->asked_us - request->arrival_us : took_us,
+        .end_us = request->answered_us != 0 ? end_us - request->answered_us : 0,
+        .times = request->times,
+    };
+    slow_log_write(&request->requests->slow, end_us / 1000, &slow);
+}
+
 /* The end of a request. */
 static void request_finish(struct request *request, struct http_answer *answer)
 {
@@ -99,6 +122,8 @@ static void request_finish(struct request *request, struct http_answer *answer)
     metrics_request(requests->services.metrics, route_index(request->route), answer->status, took_us);
     if (requests->services.options->access_log && log_enabled(LOG_LEVEL_INFO))
         request_log(request, answer->status, took_us);
+    if (slow_log_wants(&requests->slow, took_us))
+        request_tell_slow(request, answer->status, took_us);
     request_rates_finish(request, answer->status);
     http_exchange_answer(request->exchange, answer);
     request_release(request);
@@ -229,7 +254,8 @@ void requests_refused(struct requests *requests, const struct sockaddr *peer, en
                                  .path = "-",
                                  .status = status_row(status)->http,
                                  .request_id = id_text};
-    request_make_id_text(requests, id_text);
+    uint64_t number;
+    (void)!request_take_id(requests, NULL, 0, &number, id_text);
     text_clear(&requests->body);
     problem_encode(&requests->body, status, detail, NULL);
     add_status_fields(answer, entry.status, ALLOW_EVERYWHERE, NULL);
@@ -260,10 +286,11 @@ size_t requests_shed(struct requests *requests, const char *bytes, size_t length
     const char *origins = requests->services.options->cors_origins;
     struct shed_request given = shed_request_read(bytes, length, origins != NULL && origins[0] != '\0');
     char id_text[REQUEST_ID_TEXT_MAX + 1];
+    uint64_t number;
     if (!given.plain)
         return 0;
     make_shed_texts(requests);
-    request_take_id_text(requests, given.id, given.id_length, id_text);
+    (void)!request_take_id(requests, given.id, given.id_length, &number, id_text);
     struct shed_answer answer = {.date = date,
                                  .id = id_text,
                                  .fields = requests->shed_fields.bytes,

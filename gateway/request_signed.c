@@ -26,6 +26,7 @@ static enum status ask_keys(struct request *request, uint64_t *users, size_t cou
         .admitted = request->engine != NULL,
     };
     request_ids_next(requests->services.ids, &frame.id);
+    request_mark(request, &frame);
     return engine_client_send(requests->services.engines[DOMAIN_USERS], &frame, done, request);
 }
 
@@ -72,6 +73,7 @@ static void judge_posts(struct request *request, Pb__Post *const *posts, size_t 
 static void on_author_keys(void *arg, const struct engine_reply *reply)
 {
     struct request *request = arg;
+    request_take_times(request, reply);
     if (request->exchange == NULL) {
         request_release(request);
         return;

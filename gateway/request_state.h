@@ -15,8 +15,10 @@
 #include "gateway/rate_limit.h"
 #include "gateway/request.h"
 #include "gateway/routes.h"
+#include "gateway/slow_log.h"
+#include "proto/trace.h"
 
-#define REQUEST_ID_TEXT_MAX 64
+#define REQUEST_ID_TEXT_MAX TRACE_TEXT_MAX
 #define REQUEST_ALLOW_BYTES 64
 
 struct request {
@@ -27,7 +29,9 @@ struct request {
     const char *method;
     uint64_t arrival_us;
     uint64_t deadline_ms;
+    uint64_t number; /* among the worker's requests */
     char id_text[REQUEST_ID_TEXT_MAX + 1];
+    bool id_given;                   /* by the client */
     char allow[REQUEST_ALLOW_BYTES]; /* methods of the path; where the route does not take this one */
 
     /* Limits (request_rates.h). */
@@ -60,6 +64,9 @@ struct request {
     /* For the answer and the log. */
     const char *engine; /* asked first; NULL: none */
     unsigned batch_size;
+    struct engine_times times;
+    uint64_t asked_us;    /* when an engine was asked first; 0: none was */
+    uint64_t answered_us; /* when one answered last */
     bool replayed;
     struct engine_waiter waiter; /* /ready, /metrics */
 };
@@ -70,7 +77,8 @@ struct requests {
     struct request_services services;
     struct request_list unused, busy;
     size_t unused_count;
-    uint64_t made_ids;       /* for X-Request-Id */
+    uint64_t last_number; /* of a request */
+    struct slow_log slow;
     struct arena *arena;     /* emptied at the beginning of each step of any request */
     struct text body;        /* of the answer being made */
     struct text packed;      /* of the message being sent */
@@ -100,9 +108,10 @@ bool request_is_read(const struct request *request) MUST_USE;
 
 /* After the answer, or when nobody waits for it any more. */
 void request_release(struct request *request);
-void request_make_id_text(struct requests *requests, char *out);
-/* The client's, if it can stand in a log and a header as it is; else one of our own. */
-void request_take_id_text(struct requests *requests, const char *given, size_t length, char *out);
+/* The next request's number and name: the client's (then true), if it can stand in a log and a header as it
+ * is; else one of our own. */
+bool request_take_id(struct requests *requests, const char *given, size_t length, uint64_t *number,
+                     char out[static REQUEST_ID_TEXT_MAX + 1]);
 
 /* The answer of http_hooks.refuse; 0: this one cannot be refused so. */
 size_t requests_shed(struct requests *requests, const char *bytes, size_t length, const char *date,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/fatal.h"
 #include "common/log.h"
 
@@ -49,6 +50,7 @@ void request_send(struct request *request, enum command_index command, const str
         .deadline_ms = request->deadline_ms,
         .admitted = request->engine != NULL,
     };
+    request_mark(request, &frame);
     if (request->engine == NULL)
         request->engine = domain_name(domain);
     enum status status =
@@ -57,10 +59,25 @@ void request_send(struct request *request, enum command_index command, const str
         request_answer_status(request, status, NULL);
 }
 
+void request_mark(struct request *request, struct engine_request *frame)
+{
+    frame->trace = request->number;
+    frame->given_id = request->id_given ? request->id_text : NULL;
+    if (request->asked_us == 0)
+        request->asked_us = clock_monotonic_us();
+}
+
+void request_take_times(struct request *request, const struct engine_reply *reply)
+{
+    engine_times_add(&request->times, &reply->times);
+    request->answered_us = clock_monotonic_us();
+}
+
 bool request_reply_usable(struct request *request, const struct engine_reply *reply)
 {
     if (reply->batch_size > request->batch_size)
         request->batch_size = reply->batch_size;
+    request_take_times(request, reply);
     if (request->exchange == NULL) {
         request_release(request);
         return false;
@@ -79,7 +96,7 @@ ProtobufCMessage *request_unpack(struct request *request, enum command_index com
     ProtobufCMessage *message = protobuf_c_message_unpack(
         row->reply->descriptor, arena_allocator(request->requests->arena), length, payload);
     if (message == NULL) {
-        log_error("a reply cannot be read command=%s bytes=%zu", row->name, length);
+        log_error("a reply cannot be read id=%s command=%s bytes=%zu", request->id_text, row->name, length);
         request_answer_status(request, STATUS_BAD_FRAME, NULL);
     }
     return message;

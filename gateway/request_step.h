@@ -24,6 +24,10 @@ void request_hold(struct request *request, const void *bytes, size_t length);
 void request_send(struct request *request, enum command_index command, const struct request_id *id,
                   const void *payload, size_t length, engine_reply_fn done);
 
+/* So that the engine knows which request the frame is for. */
+void request_mark(struct request *request, struct engine_request *frame);
+/* For the slow-request log; request_reply_usable does it, too. */
+void request_take_times(struct request *request, const struct engine_reply *reply);
 /* True: the reply is good, and somebody waits for it. Else the request has ended here. */
 bool request_reply_usable(struct request *request, const struct engine_reply *reply) MUST_USE;
 /* The command's reply, in the arena. NULL: it cannot be read, and the request has ended here. */

@@ -37,7 +37,7 @@ static void ask(struct session_follower *follower, uint16_t command, const void 
                 uint64_t deadline_ms, uint64_t timeout_ms)
 {
     struct request_frame frame = {.command = command, .length = (uint32_t)length};
-    frame.deadline_ms = follower->transport->now_ms(follower->peer) + deadline_ms;
+    frame.deadline_ms = follower->transport->now_us(follower->peer) / 1000 + deadline_ms;
     request_ids_next(follower->ids, &frame.id);
     follower->asks_for_head = command == COMMAND_ID_engine_head;
     follower->next_ms = UINT64_MAX;
@@ -189,7 +189,7 @@ static void on_done(void *arg, enum call_result result, const uint8_t *bytes, si
         return;
     }
     follower->head_known = false; /* an engine that was restarted does not know who is in a hurry */
-    follower->next_ms = follower->transport->now_ms(follower->peer) + SESSION_FOLLOWER_GAP_MS;
+    follower->next_ms = follower->transport->now_us(follower->peer) / 1000 + SESSION_FOLLOWER_GAP_MS;
 }
 
 struct session_follower *session_follower_new(const struct engine_transport *transport, void *peer,
@@ -219,7 +219,7 @@ void session_follower_free(struct session_follower *follower)
 
 void session_follower_tick(struct session_follower *follower)
 {
-    if (follower->next_ms <= follower->transport->now_ms(follower->peer))
+    if (follower->next_ms <= follower->transport->now_us(follower->peer) / 1000)
         next_question(follower);
 }
 

@@ -97,13 +97,6 @@ static void on_libevent_log(int severity, const char *message)
         log_warn("libevent: %s", message);
 }
 
-/* It takes the place of one that died. */
-static bool was_restarted(void)
-{
-    const char *restarts = getenv("FORUMD_RESTARTS");
-    return restarts != NULL && strtoul(restarts, NULL, 10) > 0;
-}
-
 /* As many descriptors as the system allows; returns how many connections that is. */
 static size_t raise_descriptor_limit(void)
 {
@@ -186,6 +179,8 @@ static void worker_open(struct worker *worker)
     mac_key_load(options->mac_key, &worker->key);
     request_ids_open(&worker->ids);
     worker->metrics = metrics_open((int)options->metrics_fd, options->metrics_slots, options->worker_slot);
+    metrics_worker_begin(worker->metrics, &(struct metrics_process){.started_ms = clock_monotonic_ms(),
+                                                                    .restarts = notify_restarts()});
     worker->rates = rates_open(options, (int)options->limits_fd);
     worker->admission = admission_new(worker->metrics);
     worker->users = known_users_new();
@@ -232,8 +227,6 @@ static void worker_listen(struct worker *worker)
         fatal_exit(EXIT_OS, "cannot use listening descriptor %d: %s", listen_fd, strerror(errno));
     size_t connections_max = raise_descriptor_limit();
     metrics_set(worker->metrics, METRIC_CONNECTIONS_MAX, (int64_t)connections_max);
-    metrics_add(worker->metrics, METRIC_WORKER_STARTS, 1);
-    metrics_add(worker->metrics, METRIC_WORKER_RESTARTS, was_restarted());
     worker->http = http_server_new(worker->base, listen_fd, connections_max, &options->timeouts, &hooks,
                                    worker->metrics);
 }
@@ -317,9 +310,9 @@ static void worker_run(struct worker *worker)
                        "connections to engines cannot be made any more; ending for a new start");
         engine_links_turn(worker->links, now_ms);
         http_server_turn(worker->http, now_ms); /* last: answers of this turn are written in it */
-        metrics_turn(worker->metrics, now_ms);
         admission_turn_over(worker->admission, clock_monotonic_us());
         log_flush();
+        metrics_worker_turn(worker->metrics, now_ms);
         notify_alive(worker->notify, now_ms);
     }
 }

@@ -109,6 +109,7 @@ uint8_t *batch_add_request(struct batch *batch, const struct request_frame *fram
     put64(at + 32, frame->deadline_ms);
     at[40] = (uint8_t)name_length;
     memcpy(at + 41, frame->actor_name, name_length);
+    put64(at + 61, frame->trace);
     batch->length += REQUEST_HEADER_BYTES + (size_t)frame->length;
     batch->count++;
     return at + REQUEST_HEADER_BYTES;
@@ -210,6 +211,7 @@ bool batch_next_request(struct batch_reader *reader, struct request_frame *frame
     frame->deadline_ms = get64(at + 32);
     memcpy(frame->actor_name, at + 41, at[40]);
     frame->actor_name[at[40]] = '\0';
+    frame->trace = get64(at + 61);
     frame->payload = at + REQUEST_HEADER_BYTES;
     reader->offset += REQUEST_HEADER_BYTES + (size_t)frame->length;
     reader->read++;

@@ -4,8 +4,9 @@
  *   batch header, 48 bytes: magic u32 "FRM1", version u16, kind u16, count u32, body_length u32,
  *                           sender u64 (run id of the sending process), serial u64 (a reply repeats the
  * request's), mac 16 bytes request frame, 72 bytes + payload: length u32 (of the payload), command u16, flags
- * u16, request id 16 bytes, actor u64, deadline u64 (CLOCK_MONOTONIC ms), name_length u8, name 20 bytes, zero
- * 11 bytes reply frame, 24 bytes + payload: length u32, status u16, flags u16, request id 16 bytes
+ * u16, request id 16 bytes, actor u64, deadline u64 (CLOCK_MONOTONIC ms), name_length u8, name 20 bytes,
+ * trace u64, zero 3 bytes reply frame, 24 bytes + payload: length u32, status u16, flags u16, request id 16
+ * bytes
  *
  * The MAC is libsodium's keyed BLAKE2b over header (MAC zeroed) and body: loopback ports are open to every
  * local user. Short, trailing or inconsistent bytes make the whole batch unreadable (BATCH_MALFORMED);
@@ -37,6 +38,8 @@ enum request_flags {
 };
 enum reply_flags {
     REPLY_REPLAYED = 1, /* the stored first answer */
+    REPLY_TIMINGS = 2, /* no answer, but how long the others took (EngineTimings); its id is zero, so that who
+                          does not know it passes it over */
 };
 
 struct request_id {
@@ -49,6 +52,7 @@ struct request_frame {
     struct request_id id;
     uint64_t actor; /* user number, 0: nobody */
     uint64_t deadline_ms;
+    uint64_t trace; /* the sender's number of the client's request that it is for (proto/trace.h), 0: none */
     char actor_name[ACTOR_NAME_MAX + 1];
     const uint8_t *payload; /* points into the batch */
     uint32_t length;

@@ -16,7 +16,9 @@
 #include "proto/frame.h"
 #include "proto/token_keys.h"
 
-#define TOKEN_LIFE_MS  (30ull * 24 * 3600 * 1000)
+#define TOKEN_LIFE_MS (30ull * 24 * 3600 * 1000)
+#define ADMIN_NAME                                                                                           \
+    "forumctl"             /* of tokens of nobody (user 0) that prove who has the key (engined/context.h) */
 #define TOKEN_TEXT_MAX 192 /* its text, with the final NUL */
 
 struct token {

@@ -260,7 +260,7 @@ int ctl_backup(int argc, char **argv)
         state_dir_path(backup.state_dir, "mac.key", default_key, sizeof(default_key));
         mac_key = default_key;
     }
-    backup.link = engine_link_open(mac_key, port_base);
+    backup.link = engine_link_open(backup.state_dir, mac_key, port_base);
     run(&backup);
     engine_link_close(backup.link);
     printf("backup complete: %s\n", backup.dir);

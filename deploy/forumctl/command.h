@@ -18,7 +18,13 @@ struct ctl_command {
 
 int ctl_backup(int argc, char **argv) MUST_USE;
 int ctl_check(int argc, char **argv) MUST_USE;
+int ctl_export(int argc, char **argv) MUST_USE;
+int ctl_import(int argc, char **argv) MUST_USE;
 int ctl_init(int argc, char **argv) MUST_USE;
 int ctl_rebuild(int argc, char **argv) MUST_USE;
 int ctl_restore(int argc, char **argv) MUST_USE;
+int ctl_status(int argc, char **argv) MUST_USE;
+int ctl_top(int argc, char **argv) MUST_USE;
+int ctl_token(int argc, char **argv) MUST_USE;
+int ctl_user(int argc, char **argv) MUST_USE;
 int ctl_rotate_token_key(int argc, char **argv) MUST_USE;

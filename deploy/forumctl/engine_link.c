@@ -9,16 +9,16 @@
 #include "common/caller.h"
 #include "common/clock.h"
 #include "common/fatal.h"
+#include "deploy/forumctl/engines_network.h"
 #include "proto/frame.h"
 #include "proto/schema.h"
 #include "proto/status.h"
 
 struct engine_link {
     struct mac_key key;
-    unsigned port_base;
     uint64_t run, serial;
     struct caller_hub *hub;
-    struct caller *callers[DOMAIN_COUNT]; /* NULL until first needed */
+    struct caller *callers[DOMAIN_COUNT];
     struct call *calls[DOMAIN_COUNT];
     /* Of the question under way. */
     const struct schema_command *command;
@@ -27,22 +27,10 @@ struct engine_link {
     const char *why;
 };
 
-struct engine_link *engine_link_open(const char *mac_key_path, unsigned port_base)
-{
-    struct engine_link *link = xcalloc(1, sizeof(*link));
-    mac_key_load(mac_key_path, &link->key);
-    link->port_base = port_base;
-    link->hub = caller_hub_new();
-    while (link->run == 0)
-        randombytes_buf(&link->run, sizeof(link->run));
-    return link;
-}
-
 void engine_link_close(struct engine_link *link)
 {
-    for (int i = 0; i < DOMAIN_COUNT; i++)
-        if (link->callers[i] != NULL)
-            caller_close(link->callers[i]);
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++)
+        caller_close(link->callers[i]);
     caller_hub_free(link->hub);
     sodium_memzero(&link->key, sizeof(link->key));
     free(link);
@@ -83,15 +71,22 @@ static void on_done(void *arg, enum call_result result, const uint8_t *bytes, si
         read_answer(link, bytes, length);
 }
 
-static struct call *call_of(struct engine_link *link, enum domain_id domain)
+struct engine_link *engine_link_open(const char *state_dir, const char *mac_key_path, unsigned port_base)
 {
-    if (link->callers[domain] == NULL) {
+    struct engine_link *link = xcalloc(1, sizeof(*link));
+    mac_key_load(mac_key_path, &link->key);
+    while (link->run == 0)
+        randombytes_buf(&link->run, sizeof(link->run));
+    int left_fd = engines_join_network(state_dir);
+    link->hub = caller_hub_new();
+    for (int i = DOMAIN_FIRST; i < DOMAIN_COUNT; i++) {
         char url[DOMAIN_URL_MAX];
-        domain_url(link->port_base, domain, url);
-        link->callers[domain] = caller_open(link->hub, url);
-        link->calls[domain] = call_new(link->callers[domain], on_done, link);
+        domain_url(port_base, (enum domain_id)i, url);
+        link->callers[i] = caller_open(link->hub, url);
+        link->calls[i] = call_new(link->callers[i], on_done, link);
     }
-    return link->calls[domain];
+    engines_leave_network(left_fd);
+    return link;
 }
 
 static void send_question(struct engine_link *link, struct call *call, const ProtobufCMessage *request,
@@ -115,7 +110,7 @@ ProtobufCMessage *engine_link_ask(struct engine_link *link, enum domain_id domai
     ensure(link->command != NULL && request->descriptor == link->command->request->descriptor);
     link->done = false;
     link->reply = NULL;
-    send_question(link, call_of(link, domain), request, timeout_ms);
+    send_question(link, link->calls[domain], request, timeout_ms);
     struct pollfd fd = {.fd = caller_hub_fd(link->hub), .events = POLLIN};
     while (!link->done) {
         if (poll(&fd, 1, 1000) < 0 && errno != EINTR)

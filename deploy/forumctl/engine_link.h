@@ -13,8 +13,10 @@
 
 struct engine_link;
 
-/* Exits when the key cannot be read. */
-struct engine_link *engine_link_open(const char *mac_key_path, unsigned port_base) MUST_USE;
+/* Exits when the key cannot be read, or the network that the engines of the state directory have not be
+ * joined (engines_network.h). */
+struct engine_link *engine_link_open(const char *state_dir, const char *mac_key_path,
+                                     unsigned port_base) MUST_USE;
 void engine_link_close(struct engine_link *link);
 /*
  * NULL: no answer within the time, or none that can be read: *why tells. Else a message of the command's

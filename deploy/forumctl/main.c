@@ -15,6 +15,12 @@ static const struct ctl_command commands[] = {
     {"check", "DIR", "compare a state directory or a backup with its logs", ctl_check},
     {"rebuild", "DOMAIN", "make a domain's tables anew from the logs", ctl_rebuild},
     {"restore", "BACKUP DIR", "make a state directory of a backup", ctl_restore},
+    {"status", "", "how every process is", ctl_status},
+    {"top", "", "the same, live", ctl_top},
+    {"user", "ACTION ...", "accounts, their passwords and sessions", ctl_user},
+    {"token", "ACTION ...", "a token for a user; the end of one", ctl_token},
+    {"export", "FILE", "everything that a community owns, as JSON lines", ctl_export},
+    {"import", "FILE", "a new state directory of an export", ctl_import},
     {"rotate-token-key", "", "sign tokens with a new key from now on", ctl_rotate_token_key},
 };
 

@@ -91,6 +91,7 @@ static void add_engined(struct arguments *arguments, const struct launcher_optio
     add_flag(arguments, "--state-dir", options->state_dir);
     add_flag(arguments, "--mac-key", arguments->mac_key);
     add_number(arguments, "--port-base", options->port_base);
+    add_number(arguments, "--slow-ms", options->slow_ms);
     add_flag(arguments, "--log-level", launcher_log_levels[options->log_level]);
 }
 
@@ -144,6 +145,7 @@ static struct child *add_gateway(struct supervisor *supervisor, const struct lau
     add_flag(&arguments, "--log-level", launcher_log_levels[options->log_level]);
     add_flag(&arguments, "--access-log", access_log_on(options) ? "on" : "off");
     add_number(&arguments, "--deadline", options->deadline_ms);
+    add_number(&arguments, "--slow-ms", options->slow_ms);
     add_number(&arguments, "--hang-timeout", options->hang_timeout_ms);
     add_given(&arguments, "--cors-origins", options->cors_origins);
     add_given(&arguments, "--limit-register", options->limit_register);

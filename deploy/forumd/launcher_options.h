@@ -18,6 +18,7 @@ struct launcher_options {
     unsigned hang_timeout_ms;
     unsigned deadline_ms;
     unsigned cache_size; /* bytes, of each worker; 0: nothing is kept */
+    unsigned slow_ms;    /* requests that take that long get a line in the log; 0: none does */
     unsigned shards;
     /* For the gateway alone, which reads them: NULL is its default. */
     const char *limit_register, *limit_login, *limit_write, *limit_read;

@@ -59,6 +59,8 @@ static void parse(struct launcher_options *options, int argc, char **argv)
         {"port-base", OPTION_UINT, &options->port_base, 1024, DOMAIN_PORT_BASE_MAX, NULL, "N",
          "engines and password processes listen on 127.0.0.1, ports N + 1 to N + 10"},
         {"deadline", OPTION_UINT, &options->deadline_ms, 50, 60000, NULL, "MS", "time a request has"},
+        {"slow-ms", OPTION_UINT, &options->slow_ms, 0, 3600000, NULL, "MS",
+         "a line in the log for a request that takes that long, 0: none"},
         {"hang-timeout", OPTION_UINT, &options->hang_timeout_ms, 100, 600000, NULL, "MS",
          "a process whose loop stands still that long is restarted"},
         {"cors-origins", OPTION_STRING, &options->cors_origins, 0, 0, NULL, "LIST",
@@ -179,6 +181,7 @@ int main(int argc, char **argv, char **environment)
         .hang_timeout_ms = 2000,
         .deadline_ms = LIMIT_DEADLINE_MS,
         .cache_size = LIMIT_CACHE_BYTES,
+        .slow_ms = LIMIT_SLOW_MS,
         .shards = 1,
         .password_processes = 2,
     };

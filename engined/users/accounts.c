@@ -34,7 +34,7 @@ static enum status check(struct context *context, const struct password_check *c
     return STATUS_OK;
 }
 
-static void open_session(struct context *context, uint64_t user_id, uint64_t session)
+void users_open_session(struct context *context, uint64_t user_id, uint64_t session)
 {
     Pb__UserSessionOpened event = PB__USER_SESSION_OPENED__INIT;
     event.has_user_id = event.has_session = event.has_opened_at = true;
@@ -44,7 +44,7 @@ static void open_session(struct context *context, uint64_t user_id, uint64_t ses
     context_emit(context, &event.base);
 }
 
-static void close_session(struct context *context, uint64_t user_id, uint64_t session)
+void users_close_session(struct context *context, uint64_t user_id, uint64_t session)
 {
     Pb__UserSessionsClosed event = PB__USER_SESSIONS_CLOSED__INIT;
     event.has_user_id = event.has_session = event.has_closed_at = true;
@@ -55,7 +55,7 @@ static void close_session(struct context *context, uint64_t user_id, uint64_t se
 }
 
 /* All that were ever opened; `except` 0: without exception. */
-static void close_all(struct context *context, uint64_t user_id, uint64_t except)
+void users_close_all(struct context *context, uint64_t user_id, uint64_t except)
 {
     Pb__UserSessionsClosed event = PB__USER_SESSIONS_CLOSED__INIT;
     event.has_user_id = event.has_upto = event.has_except = event.has_closed_at = true;
@@ -97,7 +97,7 @@ enum status users_login(struct context *context, const ProtobufCMessage *message
     if (!matches)
         return STATUS_INVALID_CREDENTIALS;
     uint64_t session = users_session_count(users, user_id) + 1;
-    open_session(context, user_id, session);
+    users_open_session(context, user_id, session);
     presence_touch(users->presence, user_id, context->now_ms);
     *reply = session_reply(context, user_id, users_find_name(users, user_id, context->arena), session);
     return STATUS_OK;
@@ -109,9 +109,9 @@ enum status users_logout(struct context *context, const ProtobufCMessage *messag
     if (!users_session_is_open(context->state, context->actor, request->session))
         return STATUS_INVALID_TOKEN;
     if (request->all)
-        close_all(context, context->actor, 0);
+        users_close_all(context, context->actor, 0);
     else
-        close_session(context, context->actor, request->session);
+        users_close_session(context, context->actor, request->session);
     Pb__UserLoggedOut *done = arena_alloc_raw(context->arena, sizeof(*done));
     pb__user_logged_out__init(done);
     done->has_user_id = done->has_all = true;
@@ -159,7 +159,7 @@ enum status users_set_password(struct context *context, const ProtobufCMessage *
     event.changed_at = context->now_ms;
     context_emit(context, &event.base);
     users_set_credential(users, context->actor, new_hash);
-    close_all(context, context->actor, request->session);
+    users_close_all(context, context->actor, request->session);
     Pb__UserPasswordSet *done = arena_alloc_raw(context->arena, sizeof(*done));
     pb__user_password_set__init(done);
     done->has_user_id = done->has_changed_at = true;

@@ -21,8 +21,7 @@ uint64_t users_find_by_name(struct users *users, const char *username)
     return user_id;
 }
 
-/* *hash stays as it is when there is no password. */
-static enum status hash_password(struct context *context, const char *password, const char **hash)
+enum status users_hash_password(struct context *context, const char *password, const char **hash)
 {
     bool matches;
     if (password == NULL)
@@ -47,7 +46,7 @@ enum status users_create(struct context *context, const ProtobufCMessage *messag
     if (users_find_by_name(users, request->username) != 0)
         return STATUS_USERNAME_TAKEN;
     const char *hash = NULL;
-    enum status status = hash_password(context, request->password, &hash);
+    enum status status = users_hash_password(context, request->password, &hash);
     if (status != STATUS_OK)
         return status;
     Pb__UserCreated event = PB__USER_CREATED__INIT;

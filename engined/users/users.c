@@ -46,6 +46,13 @@ static void prepare(struct users *users, struct store *store)
     users->comment_karma_forget = store_prepare(store, "DELETE FROM karma_from_comments");
 }
 
+/* Of closed sessions those up to closed_upto have no rows of their own. */
+#define ACCOUNT_COLUMNS                                                                                      \
+    "u.user_id, u.username, u.created_at, u.sessions, u.sessions - u.closed_upto + (u.closed_except > 0) - " \
+    "(SELECT count(*) FROM closed_sessions c WHERE c.user_id = u.user_id), "                                 \
+    "EXISTS (SELECT 1 FROM credentials p WHERE p.user_id = u.user_id), "                                     \
+    "EXISTS (SELECT 1 FROM keys k WHERE k.user_id = u.user_id)"
+
 static void prepare_accounts(struct users *users, struct store *store)
 {
     users->sessions_get =
@@ -61,6 +68,9 @@ static void prepare_accounts(struct users *users, struct store *store)
         store, "DELETE FROM closed_sessions WHERE user_id = ?1 AND session <= ?2 AND session <> ?3");
     users->sessions_forget_old = store_prepare(store, "DELETE FROM closed_sessions WHERE closed_at < ?1");
     users->closed_clear = store_prepare(store, "DELETE FROM closed_sessions");
+    users->account = store_prepare(store, "SELECT " ACCOUNT_COLUMNS " FROM users u WHERE u.user_id = ?1");
+    users->accounts = store_prepare(store, "SELECT " ACCOUNT_COLUMNS " FROM users u WHERE u.user_id > ?1 "
+                                           "ORDER BY u.user_id LIMIT ?2");
     users->credential_get = store_prepare(store, "SELECT hash FROM credentials WHERE user_id = ?1");
     users->credential_put =
         store_prepare(store, "INSERT OR REPLACE INTO credentials (user_id, hash) VALUES (?1, ?2)");
@@ -120,6 +130,7 @@ static const struct completion_row completions[] = {
     {COMMAND_ID_users_login, users_complete_session},
     {COMMAND_ID_users_set_password, users_complete_password},
     {COMMAND_ID_users_renew, users_complete_session},
+    {COMMAND_ID_users_admin_issue, users_complete_issued},
 };
 
 static const uint32_t post_events[] = {EVENT_POST_VOTE_CHANGED};

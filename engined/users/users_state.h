@@ -16,6 +16,9 @@
 /* check.c */
 extern const struct domain_checks users_checks;
 
+/* check.c */
+extern const struct domain_checks users_checks;
+
 struct users {
     struct store *store;
     struct presence *presence;
@@ -24,6 +27,7 @@ struct users {
     struct query *last_id, *id_by_name, *get, *profile, *insert, *clear;
     struct query *sessions_get, *session_opened, *sessions_closed, *session_close, *session_closed_get;
     struct query *sessions_forget_upto, *sessions_forget_old, *closed_clear;
+    struct query *account, *accounts;
     struct query *credential_get, *credential_put;
     struct query *key_get, *key_insert, *keys_clear;
     struct query *post_karma_add, *post_karma_forget, *comment_karma_add, *comment_karma_forget;
@@ -38,6 +42,8 @@ void users_apply_password_changed(void *state, struct arena *arena, const Protob
 
 /* commands.c. 0: nobody has this name. */
 uint64_t users_find_by_name(struct users *users, const char *username);
+/* *hash stays as it is when there is no password. As command_fn: deferred until a process has hashed it. */
+enum status users_hash_password(struct context *context, const char *password, const char **hash);
 /* NULL: no such user. */
 char *users_find_name(struct users *users, uint64_t user_id, struct arena *arena);
 
@@ -48,6 +54,14 @@ enum status users_complete_session(struct context *context, const ProtobufCMessa
                                    ProtobufCMessage *reply, bool replayed);
 enum status users_complete_password(struct context *context, const ProtobufCMessage *request,
                                     ProtobufCMessage *reply, bool replayed);
+
+/* accounts.c: these emit. `except` 0: without exception. */
+void users_open_session(struct context *context, uint64_t user_id, uint64_t session);
+void users_close_session(struct context *context, uint64_t user_id, uint64_t session);
+void users_close_all(struct context *context, uint64_t user_id, uint64_t except);
+/* admin.c */
+enum status users_complete_issued(struct context *context, const ProtobufCMessage *request,
+                                  ProtobufCMessage *reply, bool replayed);
 
 /* sessions.c. How many the user ever opened; 0: no such user. */
 uint64_t users_session_count(struct users *users, uint64_t user_id);

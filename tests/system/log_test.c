@@ -125,6 +125,102 @@ Test(log, at_debug_tells_of_commits)
     cr_assert(strstr(forum_log(forum), "commit"), "%s", forum_log(forum));
 }
 
+/* Whether a line has all of these; NULL ends them. */
+static bool has_line(const char *log, const char *const *parts)
+{
+    for (const char *line = log; *line != '\0'; line += line[0] == '\n') {
+        size_t length = strcspn(line, "\n"), found = 0;
+        const char *copy = keep_copy(line, length);
+        while (parts[found] != NULL && strstr(copy, parts[found]))
+            found++;
+        if (parts[found] == NULL)
+            return true;
+        line += length;
+    }
+    return false;
+}
+
+struct wanted_line {
+    const struct forum *forum;
+    const char *const *parts;
+};
+
+static bool line_is_there(void *arg)
+{
+    const struct wanted_line *wanted = arg;
+    return has_line(forum_log(wanted->forum), wanted->parts);
+}
+
+static void await_parts(const struct forum *forum, const char *const *parts)
+{
+    struct wanted_line wanted = {forum, parts};
+    cr_assert(wait_until(line_is_there, &wanted, 5000), "no line with %s, %s, ...: %s", parts[0], parts[1],
+              forum_log(forum));
+}
+#define AWAIT_LINE(forum, ...) await_parts(forum, (const char *const[]){__VA_ARGS__, NULL})
+
+Test(log, tells_at_worker_and_engine_where_the_time_of_a_slow_request_went)
+{
+    struct forum *forum = forum_start(&(struct forum_spec){.flags = (const char *[]){"--slow-ms=20", NULL}});
+    const char *body = json_body("{'username':'slow_one','password':'correct horse battery'}");
+    struct reply *reply =
+        forum_request(forum, "POST", "/api/auth/register", "X-Request-Id: a-slow-one\r\n", body);
+    CHECK_CREATED(reply); /* Argon2id takes longer than 20 ms on any machine */
+    cr_assert_str_eq(http_header(reply, "X-Request-Id"), "a-slow-one");
+    AWAIT_LINE(forum, " worker[", " slow id=a-slow-one ", "route=/api/auth/register", "status=201",
+               "engine=users", "parked_for=password", " commit_us=", " hop_us=");
+    AWAIT_LINE(forum, " users[", " slow id=a-slow-one ", "command=users_create", "parked_for=password");
+    reply = forum_post(forum, "/api/auth/register",
+                       json_body("{'username':'slow_two','password':'correct horse battery'}"));
+    CHECK_CREATED(reply);
+    const char *own = keep_format(" slow id=%s ", http_header(reply, "X-Request-Id"));
+    AWAIT_LINE(forum, " worker[", own);
+    AWAIT_LINE(forum, " users[", own);
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
+}
+
+/* Requests that run into their deadline, more of them than lines a second. */
+Test(log, is_not_flooded_by_slow_requests)
+{
+    enum { REQUESTS = 40 };
+    struct forum *forum = forum_start(&(struct forum_spec){
+        .workers = 1, .flags = (const char *[]){"--slow-ms=100", "--deadline=200", NULL}});
+    struct connection *connections[REQUESTS];
+    pid_t engine = forum_process(forum, "forumd-engined: posts");
+    cr_assert_eq(kill(engine, SIGSTOP), 0);
+    for (int i = 0; i < REQUESTS; i++) {
+        static const char request[] = "GET /api/posts/post_1 HTTP/1.1\r\nHost: x\r\n\r\n";
+        connections[i] = http_open(forum_port(forum));
+        cr_assert(http_write(connections[i], request, sizeof(request) - 1));
+    }
+    unsigned slow = 0;
+    for (int i = 0; i < REQUESTS; i++)
+        slow += http_read(connections[i], false)->status == 503;
+    cr_assert_eq(kill(engine, SIGCONT), 0);
+    cr_assert_eq(slow, REQUESTS);
+    AWAIT_LINE(forum, " worker[", "slow requests without a line of their own count=");
+    unsigned lines = 0;
+    for (const char *at = forum_log(forum); (at = strstr(at, " slow id=")) != NULL; at++)
+        lines++;
+    cr_assert(lines >= 1 && lines <= 20, "%u lines", lines); /* of two seconds at most */
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
+}
+
+Test(log, at_debug_has_one_id_from_the_worker_to_each_engine_that_decided_something_for_it)
+{
+    struct forum *forum =
+        forum_start(&(struct forum_spec){.flags = (const char *[]){"--log-level=debug", NULL}});
+    const char *user = make_user(forum), *post = make_post(forum, make_subreddit(forum, user), user, "T");
+    const char *header = "X-Request-Id: through-all\r\n";
+    CHECK_OK(forum_request(forum, "GET", keep_format("/api/feed/%s", user), header, NULL));
+    AWAIT_LINE(forum, " feed[", "decided id=through-all ", "command=feed_get", "status=ok");
+    struct reply *reply = forum_get(forum, "/api/posts/%s", post);
+    CHECK_OK(reply);
+    AWAIT_LINE(forum, " posts[", keep_format("decided id=%s ", http_header(reply, "X-Request-Id")),
+               "command=posts_get");
+    cr_assert_eq(forum_stop(forum, SIGINT), 0);
+}
+
 int main(int argc, char **argv)
 {
     return forum_main(argc, argv, &(struct forum_plan){.shared = false});

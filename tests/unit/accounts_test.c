@@ -349,3 +349,102 @@ Test(accounts, leave_no_password_and_no_token_in_the_file)
     snprintf(command, sizeof(command), "grep -q 'argon2id' %s/*", harness_directory(harness));
     cr_assert_eq(system(command), 0, "the files are not where they were looked for");
 }
+
+/* --- administrators --- */
+
+static const char *proof_of(uint64_t user_id, const char *name, uint64_t life_ms)
+{
+    static char text[TOKEN_TEXT_MAX];
+    struct token token = {.user_id = user_id,
+                          .issued_ms = harness_now_ms(harness),
+                          .expires_ms = harness_now_ms(harness) + life_ms};
+    snprintf(token.name, sizeof(token.name), "%s", name);
+    harness_sign(harness, &token, text);
+    return text;
+}
+
+static enum status admin_close(const char *proof, const char *name, uint64_t session)
+{
+    Pb__UsersAdminClose request = PB__USERS_ADMIN_CLOSE__INIT;
+    ProtobufCMessage *reply;
+    request.proof = (char *)proof;
+    request.username = (char *)name;
+    request.has_session = true;
+    request.session = session;
+    return harness_run(harness, 0, "", COMMAND_ID_users_admin_close, &request.base, &reply);
+}
+
+Test(accounts, are_closed_to_administrators_without_a_proof_made_just_now)
+{
+    (void)make_user("ann", PASSWORD);
+    struct token token;
+    cr_assert_eq(login("ann", PASSWORD, &token), STATUS_OK);
+    cr_expect_eq(admin_close(NULL, "ann", 0), STATUS_FORBIDDEN);
+    cr_expect_eq(admin_close("", "ann", 0), STATUS_FORBIDDEN);
+    cr_expect_eq(admin_close("forumd1.AAAA", "ann", 0), STATUS_FORBIDDEN);
+    cr_expect_eq(admin_close(proof_of(1, "ann", 60000), "ann", 0), STATUS_FORBIDDEN, "a user's token");
+    cr_expect_eq(admin_close(proof_of(1, ADMIN_NAME, 60000), "ann", 0), STATUS_FORBIDDEN,
+                 "somebody may be called that");
+    cr_expect_eq(admin_close(proof_of(0, ADMIN_NAME, LIMIT_ADMIN_PROOF_MS + 1), "ann", 0), STATUS_FORBIDDEN);
+    char old[TOKEN_TEXT_MAX];
+    strcpy(old, proof_of(0, ADMIN_NAME, LIMIT_ADMIN_PROOF_MS));
+    harness_advance_ms(harness, LIMIT_ADMIN_PROOF_MS + 1);
+    cr_expect_eq(admin_close(old, "ann", 0), STATUS_FORBIDDEN);
+    cr_expect_eq(admin_close(proof_of(0, ADMIN_NAME, 60000), "ann", token.session), STATUS_OK);
+    cr_expect_eq(admin_close(proof_of(0, ADMIN_NAME, 60000), "ann", token.session), STATUS_INVALID_TOKEN);
+    cr_expect_eq(admin_close(proof_of(0, ADMIN_NAME, 60000), "bob", 0), STATUS_USER_NOT_FOUND);
+}
+
+Test(accounts, get_tokens_of_the_length_that_an_administrator_says)
+{
+    (void)make_user("ann", NULL);
+    Pb__UsersAdminIssue request = PB__USERS_ADMIN_ISSUE__INIT;
+    Pb__UserSession *reply = NULL;
+    request.proof = (char *)proof_of(0, ADMIN_NAME, 60000);
+    request.username = "ANN";
+    request.has_life_ms = true;
+    request.life_ms = 7200000;
+    cr_assert_eq(
+        harness_run(harness, 0, "", COMMAND_ID_users_admin_issue, &request.base, (ProtobufCMessage **)&reply),
+        STATUS_OK);
+    struct token token = token_of(reply->token);
+    cr_expect_eq(token.user_id, 1);
+    cr_expect_eq(token.session, 2);
+    cr_expect_str_eq(token.name, "ann");
+    cr_expect_eq(token.expires_ms, harness_now_ms(harness) + 7200000);
+    cr_expect_eq(token.issued_ms, harness_now_ms(harness));
+    request.life_ms = TOKEN_LIFE_MS + 1;
+    cr_expect_eq(
+        harness_run(harness, 0, "", COMMAND_ID_users_admin_issue, &request.base, (ProtobufCMessage **)&reply),
+        STATUS_BAD_FRAME, "closed sessions are remembered for as long as a token lives");
+    cr_expect(harness_rebuild_is_equal(harness));
+}
+
+Test(accounts, have_a_password_that_an_administrator_set_and_no_session_then)
+{
+    struct token first = make_user("ann", PASSWORD), token;
+    Pb__UsersAdminSetPassword request = PB__USERS_ADMIN_SET_PASSWORD__INIT;
+    ProtobufCMessage *reply;
+    request.proof = (char *)proof_of(0, ADMIN_NAME, 60000);
+    request.username = "ann";
+    request.new_password = OTHER;
+    cr_assert_eq(harness_run(harness, 0, "", COMMAND_ID_users_admin_set_password, &request.base, &reply),
+                 STATUS_OK);
+    cr_expect_eq(login("ann", PASSWORD, &token), STATUS_INVALID_CREDENTIALS);
+    cr_expect_eq(login("ann", OTHER, &token), STATUS_OK);
+    Pb__UsersRenew renew = PB__USERS_RENEW__INIT;
+    renew.has_session = true;
+    renew.session = first.session;
+    cr_expect_eq(harness_run(harness, 1, "ann", COMMAND_ID_users_renew, &renew.base, &reply),
+                 STATUS_INVALID_TOKEN);
+    Pb__UsersAdminGet get = PB__USERS_ADMIN_GET__INIT;
+    Pb__UserAccount *account;
+    get.proof = (char *)proof_of(0, ADMIN_NAME, 60000);
+    get.username = "ann";
+    cr_assert_eq(
+        harness_run(harness, 0, "", COMMAND_ID_users_admin_get, &get.base, (ProtobufCMessage **)&account),
+        STATUS_OK);
+    cr_expect_eq(account->sessions, 2);
+    cr_expect_eq(account->open_sessions, 1);
+    cr_expect(account->password && !account->has_key);
+}

@@ -17,6 +17,8 @@
 #define INNOCENT 4712
 #define COMMAND  0x0301
 
+static const struct trace NO_TRACE = {.number = 0};
+
 static char dir[64], path[96];
 
 static void make_dir(void)
@@ -43,10 +45,10 @@ static void die(uint64_t fingerprint, int signal, uint64_t now_ms)
     pid_t pid = fork();
     if (pid == 0) {
         struct crashes *crashes = crashes_open(dir, "posts", now_ms);
-        crashes_deciding(crashes, INNOCENT, COMMAND, now_ms);
+        crashes_deciding(crashes, INNOCENT, COMMAND, now_ms, &NO_TRACE);
         crashes_decided(crashes);
         if (fingerprint != 0)
-            crashes_deciding(crashes, fingerprint, COMMAND, now_ms);
+            crashes_deciding(crashes, fingerprint, COMMAND, now_ms, &NO_TRACE);
         raise(signal);
         _exit(0);
     }
@@ -126,7 +128,27 @@ Test(crashes, do_without_a_file_that_cannot_be_opened_and_with_one_that_holds_ru
     cr_assert(is_blamed(POISON, NOW_MS));
     log_open("test", LOG_LEVEL_ERROR);
     struct crashes *crashes = crashes_open("/no/such/directory", "posts", NOW_MS);
-    crashes_deciding(crashes, POISON, COMMAND, NOW_MS);
+    crashes_deciding(crashes, POISON, COMMAND, NOW_MS, &NO_TRACE);
     cr_assert_not(crashes_blame(crashes, POISON, NOW_MS));
     crashes_close(crashes);
+}
+
+Test(crashes, end_with_a_line_that_names_the_request)
+{
+    int ends[2], status;
+    char line[256] = "";
+    cr_assert_eq(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct crashes *crashes = crashes_open(dir, "posts", NOW_MS);
+        dup2(ends[1], STDERR_FILENO);
+        crashes_deciding(crashes, POISON, COMMAND, NOW_MS, &(struct trace){0xabc, 120, NULL});
+        raise(SIGABRT); /* SIGSEGV is a sanitizer's, if there is one */
+        _exit(0);
+    }
+    close(ends[1]);
+    cr_assert(waitpid(pid, &status, 0) == pid);
+    cr_assert_gt(read(ends[0], line, sizeof(line) - 1), 0);
+    close(ends[0]);
+    cr_assert_str_eq(line, "error  died deciding a request id=0000000000000abc-120 command=0x0301\n");
 }

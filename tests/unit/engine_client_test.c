@@ -27,6 +27,7 @@ struct answer {
     uint16_t status, flags;
     char text[32];
     unsigned batch_size;
+    struct engine_times times;
 };
 
 /* The test's world: one client, its calls, and what its callbacks were told. */
@@ -69,10 +70,10 @@ static void fake_call_cancel(void *arg)
     ((struct fake_call *)arg)->busy = false;
 }
 
-static uint64_t fake_now_ms(void *peer)
+static uint64_t fake_now_us(void *peer)
 {
     (void)peer;
-    return world.now_ms;
+    return world.now_ms * 1000;
 }
 
 static bool fake_enough(void *arg)
@@ -82,7 +83,7 @@ static bool fake_enough(void *arg)
 }
 
 static const struct engine_transport transport = {fake_call_new, fake_call_start, fake_call_cancel,
-                                                  fake_now_ms};
+                                                  fake_now_us};
 
 static void world_open(void)
 {
@@ -119,7 +120,8 @@ static void on_answer(void *arg, const struct engine_reply *reply)
     *answer = (struct answer){.number = (unsigned)(uintptr_t)arg,
                               .status = reply->status,
                               .flags = reply->flags,
-                              .batch_size = reply->batch_size};
+                              .batch_size = reply->batch_size,
+                              .times = reply->times};
     if (reply->length > 0)
         memcpy(answer->text, reply->payload, reply->length < 31 ? reply->length : 31);
 }
@@ -699,4 +701,182 @@ Test(engine_client, refuses_what_a_held_reply_left_out)
     expect_answer(1, 2, STATUS_OK);
     expect_answer(2, 3, STATUS_ENGINE_UNAVAILABLE);
     cr_expect_eq(engine_client_pending(world.client), 0);
+}
+
+/* --- request ids and times --- */
+
+static void send_named(unsigned number, const char *given_id)
+{
+    struct engine_request request = {
+        .command = COMMAND_ID_posts_get,
+        .actor = number,
+        .actor_name = "ada",
+        .deadline_ms = world.now_ms + LIMIT_DEADLINE_MS,
+        .trace = 40 + number,
+        .given_id = given_id,
+    };
+    memset(request.id.bytes, (int)number, sizeof(request.id.bytes));
+    cr_assert_eq(engine_client_send(world.client, &request, on_answer, (void *)(uintptr_t)number), STATUS_OK);
+}
+
+Test(engine_client, tells_which_request_a_frame_is_for_and_what_its_client_called_it)
+{
+    send_named(1, NULL);
+    send_named(2, "clients-own");
+    engine_client_flush(world.client);
+    struct sent sent = sent_on(CALL_REQUESTS);
+    cr_assert_eq(sent.count, 3);
+    cr_expect_eq(sent.frames[0].trace, 41);
+    cr_assert_eq(sent.frames[1].command, COMMAND_ID_engine_trace);
+    Pb__EngineTrace *name = pb__engine_trace__unpack(NULL, sent.frames[1].length, sent.frames[1].payload);
+    cr_assert_not_null(name);
+    cr_expect_eq(name->trace, 42);
+    cr_expect_str_eq(name->id, "clients-own");
+    pb__engine_trace__free_unpacked(name, NULL);
+    cr_expect_eq(sent.frames[2].trace, 42);
+    /* An engine that does not know that command says so in a frame of its own. */
+    ANSWER(CALL_REQUESTS, 7, {1, STATUS_OK, NULL}, {99, STATUS_BAD_FRAME, NULL}, {2, STATUS_OK, NULL});
+    expect_answer(0, 1, STATUS_OK);
+    expect_answer(1, 2, STATUS_OK);
+    cr_expect_eq(world.answers[1].batch_size, 2, "names are no requests");
+}
+
+/* Answers, and behind them how long they took. */
+static void answer_all_with_timings(unsigned which, const uint8_t *keys, size_t count, enum status status,
+                                    const Pb__EngineTimings *timings)
+{
+    struct batch batch = {0};
+    struct reply_frame reply = {.status = (uint16_t)status}, told = {.flags = REPLY_TIMINGS};
+    batch_begin(&batch, BATCH_REPLY, 7, sent_on(which).serial);
+    for (size_t i = 0; i < count; i++) {
+        memset(reply.id.bytes, keys[i], sizeof(reply.id.bytes));
+        (void)!batch_add_reply(&batch, &reply);
+    }
+    told.length = (uint32_t)pb__engine_timings__get_packed_size(timings);
+    pb__engine_timings__pack(timings, batch_add_reply(&batch, &told));
+    batch_seal(&batch, &world.key);
+    complete(which, CALL_ANSWERED, batch.bytes, batch.length);
+    batch_dispose(&batch);
+}
+
+static void answer_with_timings(unsigned which, uint8_t key, enum status status,
+                                const Pb__EngineTimings *timings)
+{
+    answer_all_with_timings(which, &key, 1, status, timings);
+}
+
+static Pb__EngineTimings timings_of(uint64_t queue_us, uint64_t decide_us, uint64_t commit_us)
+{
+    Pb__EngineTimings timings = PB__ENGINE_TIMINGS__INIT;
+    timings.has_queue_us = timings.has_decide_us = timings.has_commit_us = true;
+    timings.queue_us = queue_us;
+    timings.decide_us = decide_us;
+    timings.commit_us = commit_us;
+    return timings;
+}
+
+Test(engine_client, knows_where_the_time_went_and_that_the_rest_was_spent_on_the_way)
+{
+    send_number(1);
+    world.now_ms += 3;
+    engine_client_flush(world.client);
+    world.now_ms += 10;
+    Pb__EngineTimings timings = timings_of(1000, 2000, 4000);
+    answer_with_timings(CALL_REQUESTS, 1, STATUS_OK, &timings);
+    expect_answer(0, 1, STATUS_OK);
+    struct engine_times *times = &world.answers[0].times;
+    cr_expect_eq(times->queue_us, 3000);
+    cr_expect_eq(times->engine_queue_us, 1000);
+    cr_expect_eq(times->decide_us, 2000);
+    cr_expect_eq(times->commit_us, 4000);
+    cr_expect_eq(times->hop_us, 3000);
+    cr_expect_eq(times->steps, 1);
+}
+
+Test(engine_client, counts_all_of_the_way_where_an_older_engine_tells_nothing)
+{
+    send_number(1);
+    engine_client_flush(world.client);
+    world.now_ms += 10;
+    ANSWER(CALL_REQUESTS, 7, {1, STATUS_OK, NULL});
+    cr_expect_eq(world.answers[0].times.hop_us, 10000);
+}
+
+Test(engine_client, adds_what_a_deferred_request_was_parked_for)
+{
+    send_number(1);
+    engine_client_flush(world.client);
+    world.now_ms += 2;
+    Pb__EngineTimings first = timings_of(500, 500, 0);
+    answer_with_timings(CALL_REQUESTS, 1, STATUS_DEFERRED, &first);
+    world.now_ms += 50;
+    uint8_t id[REQUEST_ID_BYTES];
+    memset(id, 1, sizeof(id));
+    Pb__ParkedTiming parked = PB__PARKED_TIMING__INIT, *items[] = {&parked};
+    parked.has_id = parked.has_parked_us = parked.has_parked_for = parked.has_decide_us = true;
+    parked.id = (ProtobufCBinaryData){.len = sizeof(id), .data = id};
+    parked.parked_us = 45000;
+    parked.parked_for = PB__PARKED_FOR__password;
+    parked.decide_us = 1000;
+    Pb__EngineTimings second = PB__ENGINE_TIMINGS__INIT;
+    second.n_parked = 1;
+    second.parked = items;
+    answer_with_timings(CALL_COLLECT, 1, STATUS_OK, &second);
+    expect_answer(0, 1, STATUS_OK);
+    struct engine_times *times = &world.answers[0].times;
+    cr_expect_eq(times->parked_us, 45000);
+    cr_expect_str_eq(engine_parked_for(times), "password");
+    cr_expect_eq(times->decide_us, 1500);
+    cr_expect_eq(times->hop_us, 1000 + 4000);
+}
+
+Test(engine_client, counts_once_what_a_reply_tells_whose_answers_are_held)
+{
+    Pb__ParkedTiming parked[3], *items[3];
+    uint8_t ids[3][REQUEST_ID_BYTES];
+    for (unsigned i = 0; i < 3; i++) {
+        send_number(i + 1);
+        memset(ids[i], (int)i + 1, sizeof(ids[i]));
+        pb__parked_timing__init(items[i] = &parked[i]);
+        parked[i].has_id = parked[i].has_parked_us = true;
+        parked[i].id = (ProtobufCBinaryData){.len = sizeof(ids[i]), .data = ids[i]};
+        parked[i].parked_us = 4000;
+    }
+    engine_client_flush(world.client);
+    ANSWER(CALL_REQUESTS, 7, {1, STATUS_DEFERRED, NULL}, {2, STATUS_DEFERRED, NULL},
+           {3, STATUS_DEFERRED, NULL});
+    world.now_ms += 5;
+    Pb__EngineTimings timings = timings_of(0, 0, 0);
+    timings.n_parked = 3;
+    timings.parked = items;
+    world.enough = true;
+    answer_all_with_timings(CALL_COLLECT, (const uint8_t[]){1, 2, 3}, 3, STATUS_OK, &timings);
+    cr_assert_eq(world.answer_count, 1);
+    world.now_ms += 2;
+    engine_client_tick(world.client);
+    world.now_ms += 3;
+    engine_client_tick(world.client);
+    cr_assert_eq(world.answer_count, 3);
+    cr_expect_gt(engine_client_next_ms(world.client), world.now_ms, "nothing but times was left");
+    for (unsigned i = 0; i < 3; i++)
+        cr_expect_eq(world.answers[i].times.parked_us, 4000);
+    cr_expect_eq(world.answers[0].times.hop_us, 1000);
+    cr_expect_eq(world.answers[1].times.hop_us, 1000 + 2000, "until this process looked");
+    cr_expect_eq(world.answers[2].times.hop_us, 1000 + 5000);
+}
+
+Test(engine_client, counts_time_with_an_engine_that_died_as_lost)
+{
+    send_number(1);
+    engine_client_flush(world.client);
+    world.now_ms += 7;
+    end_call(CALL_REQUESTS, CALL_RESET);
+    world.now_ms += 2;
+    engine_client_flush(world.client);
+    world.now_ms += 1;
+    ANSWER(CALL_REQUESTS, 8, {1, STATUS_OK, NULL});
+    expect_answer(0, 1, STATUS_OK);
+    cr_expect_eq(world.answers[0].times.lost_us, 7000);
+    cr_expect_eq(world.answers[0].times.queue_us, 2000);
+    cr_expect_eq(world.answers[0].times.hop_us, 1000);
 }

@@ -134,6 +134,12 @@ static void on_ask(void *arg, struct ask ask, enum domain_id to, const uint8_t *
     asked->payload = arena_copy(h->arena, asked->frame.payload, asked->frame.length);
 }
 
+static bool on_open(void *arg, const char *text, uint64_t wall_ms, struct token *token)
+{
+    struct harness *h = arg;
+    return token_open(text, strlen(text), &h->token_keys, wall_ms, token) == TOKEN_FINE;
+}
+
 static bool on_sign(void *arg, struct token *token, char *text)
 {
     struct harness *h = arg;
@@ -150,6 +156,7 @@ static void open_engine(struct harness *h)
         .start_ms = h->now.monotonic_ms,
         .password_processes = 2,
         .sign = on_sign,
+        .open = on_open,
         .sign_arg = h,
     };
     struct engine_io io = {.answer = on_answer, .drop = on_drop, .ask = on_ask, .arg = h};
@@ -196,6 +203,11 @@ void harness_close(struct harness *h)
     free(h);
 }
 
+void harness_sign(struct harness *h, struct token *token, char *text)
+{
+    token_sign(token, &h->token_key, text);
+}
+
 uint64_t harness_now_ms(const struct harness *h)
 {
     return h->now.wall_ms;
@@ -220,7 +232,7 @@ void harness_set_deadline_ms(struct harness *h, uint64_t deadline_ms)
 bool harness_drops(struct harness *h, const uint8_t *bytes, size_t length)
 {
     unsigned before = h->dropped;
-    return engine_receive(h->engine, &h->batch_token, bytes, length) == 0 && h->dropped == before + 1;
+    return engine_receive(h->engine, &h->batch_token, bytes, length, 0) == 0 && h->dropped == before + 1;
 }
 
 /* --- the other engines --- */
@@ -404,7 +416,7 @@ static void send_frame(struct harness *h, void *token, const struct request_fram
         memcpy(at, frame->payload, frame->length);
     batch_seal(&batch, &h->key);
     uint8_t *kept = arena_copy(h->arena, batch.bytes, batch.length);
-    ensure(engine_receive(h->engine, token, kept, batch.length) == 1);
+    ensure(engine_receive(h->engine, token, kept, batch.length, 0) == 1);
 }
 
 static void collect(struct harness *h)
@@ -474,7 +486,7 @@ size_t harness_run_many(struct harness *h, uint64_t actor, const char *actor_nam
     batch_seal(&h->many, &h->key);
     h->counting = true;
     h->fine = h->deferred = 0;
-    ensure(engine_receive(h->engine, &h->batch_token, h->many.bytes, h->many.length) == count);
+    ensure(engine_receive(h->engine, &h->batch_token, h->many.bytes, h->many.length, 0) == count);
     settle(h);
     if (h->deferred > 0)
         collect(h);

@@ -63,6 +63,8 @@ uint64_t harness_head_seq(struct harness *harness);
 
 /* The token's content; false: it is none of this engine, or has expired. */
 bool harness_token(struct harness *harness, const char *text, struct token *token);
+/* As the engine signs: `text` has TOKEN_TEXT_MAX. */
+void harness_sign(struct harness *harness, struct token *token, char *text);
 /* The password processes, played by the harness: how often they were asked; whether they answer. */
 unsigned harness_passwords_asked(const struct harness *harness);
 void harness_passwords_away(struct harness *harness, bool away);

@@ -113,10 +113,25 @@ Test(routes, prefer_a_literal_path_to_a_parameter)
 static bool command_is_internal(size_t index)
 {
     static const enum command_index internal[] = {
-        CMD_engine_ping,     CMD_engine_collect,     CMD_engine_pull,       CMD_engine_head,
-        CMD_engine_copy,     CMD_users_resolve,      CMD_users_keys,        CMD_users_touch,
-        CMD_passwords_check, CMD_subreddits_resolve, CMD_subreddits_joined, CMD_posts_resolve,
+        CMD_engine_ping,
+        CMD_engine_collect,
+        CMD_engine_pull,
+        CMD_engine_head,
+        CMD_engine_copy,
+        CMD_users_resolve,
+        CMD_users_keys,
+        CMD_users_touch,
+        CMD_passwords_check,
+        CMD_subreddits_resolve,
+        CMD_subreddits_joined,
+        CMD_posts_resolve,
         CMD_posts_multiget,
+        CMD_engine_trace,
+        CMD_users_admin_list,
+        CMD_users_admin_get,
+        CMD_users_admin_set_password,
+        CMD_users_admin_close,
+        CMD_users_admin_issue,
     };
     for (size_t i = 0; i < sizeof(internal) / sizeof(internal[0]); i++)
         if (internal[i] == index)

@@ -53,14 +53,14 @@ static void fake_call_cancel(void *call)
     world.busy = false;
 }
 
-static uint64_t fake_now_ms(void *peer)
+static uint64_t fake_now_us(void *peer)
 {
     (void)peer;
-    return world.now_ms;
+    return world.now_ms * 1000;
 }
 
 static const struct engine_transport transport = {fake_call_new, fake_call_start, fake_call_cancel,
-                                                  fake_now_ms};
+                                                  fake_now_us};
 
 static void follow(void)
 {
