@@ -77,7 +77,7 @@ static void make_proof(struct accounts *accounts)
     struct token token = {
         .issued_ms = now_ms, .expires_ms = now_ms + LIMIT_ADMIN_PROOF_MS, .name = ADMIN_NAME};
     if (accounts->token_key == NULL)
-        state_dir_path(accounts->options.state_dir, TOKEN_SECRET_FILE, path, sizeof(path));
+        state_dir_key_path(accounts->options.state_dir, TOKEN_SECRET_FILE, path, sizeof(path));
     const char *used = accounts->token_key != NULL ? accounts->token_key : path;
     const char *why = token_secret_key_load(used, &key);
     if (why != NULL)
@@ -230,7 +230,7 @@ static void revoke_token(struct accounts *accounts, const char *name)
     struct token token;
     (void)name;
     read_secret("Token: ", text);
-    state_dir_path(accounts->options.state_dir, TOKEN_PUBLIC_FILE, path, sizeof(path));
+    state_dir_key_path(accounts->options.state_dir, TOKEN_PUBLIC_FILE, path, sizeof(path));
     const char *why = token_public_keys_load(path, &keys);
     if (why != NULL)
         fatal_exit(EXIT_CONFIG, "cannot use the token keys %s: %s", path, why);
@@ -294,7 +294,7 @@ int ctl_user(int argc, char **argv)
     const struct option_row rows[] = {
         ENGINES_OPTION_ROWS(&accounts.options),
         {"token-key", OPTION_STRING, &accounts.token_key, 0, 0, NULL, "FILE",
-         "proves who asks (default STATE-DIR/token.key)"},
+         "proves who asks (default STATE-DIR/token.key or /etc/forumd/token.key)"},
         {"json", OPTION_FLAG, &accounts.json, 0, 0, NULL, NULL, "list, show: a JSON object a line"},
         {"no-password", OPTION_FLAG, &accounts.no_password, 0, 0, NULL, NULL,
          "create: the token that is printed is the only way in"},
@@ -316,7 +316,7 @@ int ctl_token(int argc, char **argv)
     const struct option_row rows[] = {
         ENGINES_OPTION_ROWS(&accounts.options),
         {"token-key", OPTION_STRING, &accounts.token_key, 0, 0, NULL, "FILE",
-         "proves who asks (default STATE-DIR/token.key)"},
+         "proves who asks (default STATE-DIR/token.key or /etc/forumd/token.key)"},
         {"hours", OPTION_UINT, &accounts.hours, 1, TOKEN_LIFE_MS / 3600000, NULL, "N",
          "issue: how long it is good for (24)"},
     };

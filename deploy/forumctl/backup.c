@@ -204,7 +204,7 @@ static void copy_key(const struct backup *backup, const char *name)
 {
     char from[BACKUP_PATH_BYTES], to[BACKUP_PATH_BYTES];
     struct backup_file ignored;
-    state_dir_path(backup->state_dir, name, from, sizeof(from));
+    state_dir_key_path(backup->state_dir, name, from, sizeof(from));
     state_dir_path(backup->dir, name, to, sizeof(to));
     backup_copy_file(from, to, (uid_t)-1, &ignored, NULL, NULL);
 }
@@ -235,14 +235,15 @@ static void run(struct backup *backup)
 
 int ctl_backup(int argc, char **argv)
 {
-    static struct backup backup = {.state_dir = "./state"};
+    static struct backup backup;
+    backup.state_dir = state_dir_default();
     const char *mac_key = NULL;
     unsigned port_base = DOMAIN_PORT_BASE_DEFAULT;
     char default_key[BACKUP_PATH_BYTES];
     const struct option_row rows[] = {
         {"state-dir", OPTION_STRING, &backup.state_dir, 0, 0, NULL, "DIR", "what the engines run on"},
         {"mac-key", OPTION_STRING, &mac_key, 0, 0, NULL, "FILE",
-         "key of the batches (default STATE-DIR/mac.key)"},
+         "key of the batches (default STATE-DIR/mac.key or /etc/forumd/mac.key)"},
         {"port-base", OPTION_UINT, &port_base, 1024, DOMAIN_PORT_BASE_MAX, NULL, "N", "the engines' ports"},
         {"token-keys", OPTION_FLAG, &backup.manifest.token_keys, 0, 0, NULL, NULL,
          "the keys of tokens too; without, who is logged in has to do so again after a restore"},
@@ -257,7 +258,7 @@ int ctl_backup(int argc, char **argv)
         fatal_exit(EXIT_USAGE, "backup: name one directory to make");
     backup.dir = argv[argc - 1];
     if (mac_key == NULL) {
-        state_dir_path(backup.state_dir, "mac.key", default_key, sizeof(default_key));
+        state_dir_key_path(backup.state_dir, "mac.key", default_key, sizeof(default_key));
         mac_key = default_key;
     }
     backup.link = engine_link_open(backup.state_dir, mac_key, port_base);

@@ -70,7 +70,7 @@ struct engines *engines_open(const struct engines_options *options)
     struct engines *engines = xcalloc(1, sizeof(*engines));
     engines->options = *options;
     if (options->mac_key == NULL)
-        state_dir_path(options->state_dir, "mac.key", path, sizeof(path));
+        state_dir_key_path(options->state_dir, "mac.key", path, sizeof(path));
     mac_key_load(options->mac_key != NULL ? options->mac_key : path, &engines->key);
     while (engines->run == 0)
         randombytes_buf(&engines->run, sizeof(engines->run));

@@ -14,6 +14,7 @@
 #include "common/attributes.h"
 #include "common/limits.h"
 #include "common/options.h"
+#include "deploy/state/state_dir.h"
 #include "proto/domains.h"
 #include "proto/engine.pb-c.h"
 #include "proto/schema.h"
@@ -29,7 +30,7 @@ struct engines_options {
 /* The flags of those, for the table of a sub-command. */
 #define ENGINES_OPTIONS_DEFAULT                                                                              \
     {                                                                                                        \
-        .state_dir = "./state", .port_base = DOMAIN_PORT_BASE_DEFAULT, .password_processes = 2               \
+        .state_dir = state_dir_default(), .port_base = DOMAIN_PORT_BASE_DEFAULT, .password_processes = 2     \
     }
 #define ENGINES_OPTION_ROWS(options)                                                                         \
     {"state-dir", OPTION_STRING, &(options)->state_dir, 0, 0, NULL, "DIR", "where all data is"},             \
@@ -40,7 +41,7 @@ struct engines_options {
          0,                                                                                                  \
          NULL,                                                                                               \
          "FILE",                                                                                             \
-         "key of the batches (default STATE-DIR/mac.key)"},                                                  \
+         "key of the batches (default STATE-DIR/mac.key or /etc/forumd/mac.key)"},                           \
         {"port-base",                                                                                        \
          OPTION_UINT,                                                                                        \
          &(options)->port_base,                                                                              \

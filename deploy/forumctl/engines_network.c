@@ -1,28 +1,42 @@
 #include "deploy/forumctl/engines_network.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/fatal.h"
 #include "deploy/state/state_dir.h"
 
-/* A line of proc(5)'s locks: "1: FLOCK  ADVISORY  WRITE 123 fe:00:456 0 EOF". */
-static pid_t lock_holder(const char *line, const struct stat *file)
+/* A line of proc(5)'s locks: "1: FLOCK  ADVISORY  WRITE 123 fe:00:456 0 EOF". 0: it is no such lock. */
+static pid_t lock_holder(const char *line)
 {
     long pid;
-    unsigned major_number, minor_number;
-    unsigned long long inode;
-    if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%llu", &pid, &major_number, &minor_number, &inode) != 4 ||
-        inode != file->st_ino || major_number != major(file->st_dev) || minor_number != minor(file->st_dev))
-        return 0;
-    return (pid_t)pid;
+    return sscanf(line, "%*d: FLOCK %*s %*s %ld", &pid) == 1 && pid > 0 ? (pid_t)pid : 0;
+}
+
+/* The device in that line is not what stat() says on file systems that stand on others (overlayfs, btrfs), so
+ * what counts is that the process has the file open. */
+static bool has_open(pid_t pid, const struct stat *file)
+{
+    char path[64];
+    struct stat open_file;
+    const struct dirent *entry;
+    bool found = false;
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    DIR *descriptors = opendir(path);
+    while (descriptors != NULL && !found && (entry = readdir(descriptors)) != NULL)
+        found = fstatat(dirfd(descriptors), entry->d_name, &open_file, 0) == 0 &&
+                open_file.st_ino == file->st_ino && open_file.st_dev == file->st_dev;
+    if (descriptors != NULL)
+        closedir(descriptors);
+    return found;
 }
 
 pid_t engines_pid(const char *state_dir, enum domain_id domain)
@@ -33,8 +47,11 @@ pid_t engines_pid(const char *state_dir, enum domain_id domain)
     snprintf(name, sizeof(name), "%s.lock", domain_name(domain));
     state_dir_path(state_dir, name, path, sizeof(path));
     FILE *locks = stat(path, &file) == 0 ? fopen("/proc/locks", "re") : NULL;
-    while (locks != NULL && pid == 0 && fgets(line, sizeof(line), locks) != NULL)
-        pid = lock_holder(line, &file);
+    while (locks != NULL && pid == 0 && fgets(line, sizeof(line), locks) != NULL) {
+        pid_t holder = lock_holder(line);
+        if (holder != 0 && has_open(holder, &file))
+            pid = holder;
+    }
     if (locks != NULL)
         fclose(locks);
     return pid;

@@ -137,7 +137,7 @@ static void lock_all(const char *dir)
 int ctl_export(int argc, char **argv)
 {
     char end[64];
-    struct export export = {.dir = "./state", .out = stdout};
+    struct export export = {.dir = state_dir_default(), .out = stdout};
     const struct option_row rows[] = {
         {"state-dir", OPTION_STRING, &export.dir, 0, 0, NULL, "DIR", "a state directory, or a backup"},
         {"credentials", OPTION_FLAG, &export.credentials, 0, 0, NULL, NULL,

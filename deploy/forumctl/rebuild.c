@@ -156,7 +156,8 @@ static void put_into_place(const struct rebuild *rebuild)
 
 int ctl_rebuild(int argc, char **argv)
 {
-    static struct rebuild rebuild = {.dir = "./state"};
+    static struct rebuild rebuild;
+    rebuild.dir = state_dir_default();
     enum domain_id domain;
     const struct option_row rows[] = {
         {"state-dir", OPTION_STRING, &rebuild.dir, 0, 0, NULL, "DIR", "where all data is"},

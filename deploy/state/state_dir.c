@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,21 @@ void state_dir_path(const char *dir, const char *name, char *out, size_t size)
 {
     if (snprintf(out, size, "%s/%s", dir, name) >= (int)size)
         fatal_exit(EXIT_CONFIG, "the state directory's name is too long");
+}
+
+const char *state_dir_default(void)
+{
+    bool installed = access("./state", F_OK) != 0 && access(INSTALLED_STATE_DIR, F_OK) == 0;
+    return installed ? INSTALLED_STATE_DIR : "./state";
+}
+
+void state_dir_key_path(const char *dir, const char *name, char *out, size_t size)
+{
+    char installed[sizeof(INSTALLED_KEYS_DIR) + NAME_MAX + 1];
+    snprintf(installed, sizeof(installed), "%s/%s", INSTALLED_KEYS_DIR, name);
+    state_dir_path(dir, name, out, size);
+    if (access(out, F_OK) != 0 && access(installed, F_OK) == 0)
+        state_dir_path(INSTALLED_KEYS_DIR, name, out, size);
 }
 
 void state_dir_sync(const char *dir)

@@ -8,6 +8,15 @@
 /* "DIR/NAME"; exits if that does not fit. */
 void state_dir_path(const char *dir, const char *name, char *out, size_t size);
 
+/* Where an installed forum is (deploy/systemd): what administrators' commands use where nothing else is. */
+#define INSTALLED_STATE_DIR "/var/lib/forumd"
+#define INSTALLED_KEYS_DIR  "/etc/forumd"
+
+/* "./state", or INSTALLED_STATE_DIR where only that is there. */
+const char *state_dir_default(void) MUST_USE;
+/* "DIR/NAME" of a key, or the one in INSTALLED_KEYS_DIR where only that is there. */
+void state_dir_key_path(const char *dir, const char *name, char *out, size_t size);
+
 /* Syncs a directory: a name is safe only when its directory is. */
 void state_dir_sync(const char *dir);
 

@@ -305,6 +305,37 @@ Test(keys, are_rotated_without_a_request_refused_and_dropped_when_told)
         "works $third");
 }
 
+/* As root, from any directory: engines have a network of their own, keys lie elsewhere, and what root writes
+ * is the engines'. */
+Test(forumctl, needs_no_flags_where_a_forum_is_installed)
+{
+    struct sandbox *sandbox = sandbox_open_started();
+    sandbox_run(
+        sandbox,
+        "works() { curl -fsS --max-time 5 -o /dev/null -H \"Authorization: Bearer $1\" $forum/api/feed; }\n"
+        "cd /root\n"
+        "first=$(register ann)\n"
+        "forumctl status\n"
+        "forumctl user list | grep -q ann\n"
+        "works \"$(forumctl token issue ann --hours 1)\"\n"
+        "forumctl backup /root/monday --token-keys\n"
+        "forumctl check /root/monday\n"
+        "systemctl stop forumd.target 'forumd-*'\n"
+        "forumctl export /root/all.jsonl\n"
+        "grep -q ann /root/all.jsonl\n"
+        "forumctl rebuild users\n"
+        "forumctl check /var/lib/forumd\n"
+        "systemctl start forumd.target\n"
+        "until_true 20 is_ready\n"
+        "works $first\n"
+        "systemctl stop forumd.target 'forumd-*'\n"
+        "rm -r /var/lib/forumd/*\n"
+        "forumctl restore /root/monday /var/lib/forumd\n"
+        "systemctl start forumd.target\n"
+        "until_true 20 is_ready\n"
+        "works $first");
+}
+
 int main(int argc, char **argv)
 {
     return forum_main(argc, argv, &(struct forum_plan){.one_by_one = true, .timeout_s = 240});
