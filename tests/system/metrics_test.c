@@ -156,14 +156,28 @@ Test(metrics, leave_out_gauges_of_workers_that_a_reload_replaced_or_that_stand_s
     cr_assert_eq(forum_stop(forum, SIGTERM), 0);
 }
 
+/* On one connection, so by one worker. */
+static void expect_status(struct connection *connection, const char *path, unsigned status)
+{
+    const char *request = keep_format("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+    cr_assert(http_write(connection, request, strlen(request)));
+    struct reply *reply = http_read(connection, false);
+    cr_assert_eq(reply->status, status, "%s", http_describe(reply));
+}
+
+/* The worker has been answered by the engine before: one that never reached it has nothing that could time
+ * out. */
 Test(metrics, show_the_circuit_of_an_engine_that_hangs)
 {
     static const char *const flags[] = {"--hang-timeout=60000", "--deadline=300", NULL};
     static const char circuits[] = "forumd_gateway_circuits_open{engine=\"comments\"}";
     struct forum *forum = forum_start(&(struct forum_spec){.name = "circuit", .flags = flags});
     pid_t engine = forum_process(forum, "forumd-engined: comments");
+    struct connection *connection = http_open(forum_port(forum));
+    expect_status(connection, "/api/comments/comment_1", 404);
     cr_assert_eq(kill(engine, SIGSTOP), 0);
-    CHECK_PROBLEM(forum_get(forum, "/api/comments/comment_1"), 503, NULL);
+    expect_status(connection, "/api/comments/comment_1", 503);
+    http_close(connection);
     expect_soon(forum, circuits, 1, 2);
     cr_assert_eq(value_of(forum, "forumd_gateway_circuits_open{engine=\"posts\"}"), 0);
     cr_assert_eq(kill(engine, SIGCONT), 0);
