@@ -568,6 +568,7 @@ static void tell_slow_frames(struct engine *engine, const struct message *messag
 {
     struct batch_reader reader = message->reader;
     struct request_frame frame;
+    engine->named = (struct trace){0}; /* names are those of this message's frames */
     while (batch_next_request(&reader, &frame)) {
         engine_take_name(engine, &frame);
         struct trace trace = {message->reader.sender, frame.trace, given_id(engine, frame.trace)};

@@ -33,6 +33,8 @@ enum status auth_identify(struct token_checker *checker, const struct closed_ses
     const char *text = bearer_token(authorization);
     if (text == NULL || token_checker_open(checker, text, strlen(text), &token) != TOKEN_FINE)
         return STATUS_INVALID_TOKEN;
+    if (token.user_id == 0) /* what forumctl proves itself with is nobody's token */
+        return STATUS_INVALID_TOKEN;
     switch (closed_sessions_find(closed, token.user_id, token.session, clock_wall_ms())) {
     case SESSION_CLOSED:
         return STATUS_INVALID_TOKEN;

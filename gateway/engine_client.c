@@ -451,7 +451,6 @@ static void note_run(struct engine_client *client, uint64_t run)
 {
     if (client->config.run != NULL)
         *client->config.run = run;
-    suspect_other_runs(client, run);
 }
 
 static void requests_answered(struct engine_client *client, const uint8_t *bytes, size_t length)

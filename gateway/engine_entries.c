@@ -6,12 +6,13 @@
 
 #include "common/fatal.h"
 
-/* Worker's ids differ in their last 8 bytes, keyed ones everywhere. */
+/* Workers' ids count up in their last 8 bytes, the lowest one last (request_ids.c); keyed ones differ
+ * everywhere. */
 static size_t bucket_of(const struct request_id *id)
 {
     uint64_t tail;
     memcpy(&tail, id->bytes + REQUEST_ID_BYTES - sizeof(tail), sizeof(tail));
-    return (size_t)(le64toh(tail) % ENTRY_BUCKETS);
+    return (size_t)(be64toh(tail) % ENTRY_BUCKETS);
 }
 
 static bool state_is_with_engine(enum entry_state state)

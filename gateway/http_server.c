@@ -77,6 +77,7 @@ struct http_server {
     struct evhttp *http;
     struct evhttp_bound_socket *bound; /* NULL from the drain on */
     struct evconnlistener *listener;
+    struct event *adopting; /* connections that were just accepted */
     struct http_hooks hooks;
     struct metrics *metrics;
     struct exchange_list phases[PHASE_COUNT];
@@ -338,8 +339,9 @@ static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *in
     exchange_doom(exchange, STATUS_BAD_REQUEST, "the request cannot be understood");
 }
 
-/* For each connection accepted. evhttp's own object is not made yet: the rest is done at the end of the turn.
- */
+/* For each connection accepted. evhttp's own object is not made yet: the rest is done as soon as libevent is
+ * through with the listener, before it looks at another socket, or bytes could come past the head checker (a
+ * loop that is to turn once turns again while callbacks are left over). */
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
     struct http_server *server = arg;
@@ -359,6 +361,7 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     metrics_add(server->metrics, METRIC_ACCEPTED, 1);
     if (++server->accepted >= HTTP_ACCEPTS_PER_TURN || server->connections >= server->connections_max)
         evconnlistener_disable(server->listener);
+    event_active(server->adopting, EV_TIMEOUT, 0);
     return exchange->bev;
 }
 
@@ -450,11 +453,25 @@ static void on_answered(struct evhttp_request *request, void *arg)
         exchange_end_at_refusal(exchange);
 }
 
+static void adopt_all(struct http_server *server)
+{
+    struct http_exchange *exchange;
+    while ((exchange = TAILQ_FIRST(&server->phases[PHASE_NEW])) != NULL)
+        exchange_adopt(exchange);
+}
+
+static void on_accepted(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    adopt_all(arg);
+}
+
 static void on_request(struct evhttp_request *request, void *arg)
 {
     struct http_server *server = arg;
     struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
     struct http_exchange *exchange = server->by_fd[bufferevent_getfd(bev)];
+    ensure(exchange != NULL); /* adopted before a byte of it was read */
     exchange->request = request;
     exchange->owner = NULL;
     exchange->handled++;
@@ -717,8 +734,7 @@ static void accept_again(struct http_server *server, uint64_t now_ms)
 void http_server_turn(struct http_server *server, uint64_t now_ms)
 {
     struct http_exchange *exchange;
-    while ((exchange = TAILQ_FIRST(&server->phases[PHASE_NEW])) != NULL)
-        exchange_adopt(exchange);
+    adopt_all(server);
     while ((exchange = TAILQ_FIRST(&server->answered)) != NULL)
         exchange_write(exchange);
     while ((exchange = TAILQ_FIRST(&server->doomed)) != NULL) {
@@ -789,9 +805,10 @@ struct http_server *http_server_new(struct event_base *base, int listen_fd, size
     TAILQ_INIT(&server->doomed);
     TAILQ_INIT(&server->dozing);
     server->http = evhttp_new(base);
+    server->adopting = event_new(base, -1, 0, on_accepted, server);
     server->listener =
         evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE, 0, listen_fd);
-    ensure(server->http != NULL);
+    ensure(server->http != NULL && server->adopting != NULL);
     if (server->listener == NULL)
         fatal_exit(EXIT_OS, "cannot listen on descriptor %d: %m", listen_fd);
     evconnlistener_set_error_cb(server->listener, on_accept_failed);
@@ -810,8 +827,8 @@ void http_server_free(struct http_server *server)
 {
     if (server == NULL)
         return;
-    while (!TAILQ_EMPTY(&server->phases[PHASE_NEW]))
-        exchange_adopt(TAILQ_FIRST(&server->phases[PHASE_NEW]));
+    adopt_all(server);
+    event_free(server->adopting);
     evhttp_free(server->http);
     free(server->by_fd);
     free(server);

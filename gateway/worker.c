@@ -207,6 +207,8 @@ static void await_sessions(struct worker *worker)
            worker->drain_ms == UINT64_MAX) {
         engine_links_turn(worker->links, now_ms);
         ensure(event_add(worker->timer, &pause) == 0);
+        engine_pages_turn(worker->pages,
+                          now_ms); /* what was looked at before this sleep is looked at again */
         if (event_base_loop(worker->base, EVLOOP_ONCE) < 0)
             fatal_exit(EXIT_OS, "the event loop failed: %s", strerror(errno));
         now_ms = clock_monotonic_ms();

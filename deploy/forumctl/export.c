@@ -1,4 +1,5 @@
 /* forumctl export: everything that a community owns, a JSON object a line (proto/export.proto). */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -134,6 +135,16 @@ static void lock_all(const char *dir)
                        domain_name(backup_order[i]), dir);
 }
 
+/* All messages are in it. */
+static FILE *open_private(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (out == NULL)
+        fatal_exit(EXIT_OS, "cannot make %s: %m", path);
+    return out;
+}
+
 int ctl_export(int argc, char **argv)
 {
     char end[64];
@@ -149,8 +160,8 @@ int ctl_export(int argc, char **argv)
         fatal_exit(EXIT_USAGE, "export: name one FILE, or -");
     const char *path = argv[argc - 1];
     lock_all(export.dir);
-    if (strcmp(path, "-") != 0 && (export.out = fopen(path, "wxe")) == NULL)
-        fatal_exit(EXIT_OS, "cannot make %s: %m", path);
+    if (strcmp(path, "-") != 0)
+        export.out = open_private(path);
     write_line(&export, "{\"type\":\"forumd\",\"format\":1}");
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         export_part(&export, &parts[i]);

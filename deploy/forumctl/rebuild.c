@@ -148,6 +148,7 @@ static void put_into_place(const struct rebuild *rebuild)
     if (!store_settle(rebuild->old_path, why))
         fatal_exit(EXIT_DATA, "cannot write the log of %s back into it: %s; nothing was changed",
                    rebuild->old_path, why);
+    state_dir_sync(rebuild->dir); /* that the log is gone lasts, before the new file has the name */
     if (rename(rebuild->new_path, rebuild->old_path) != 0)
         fatal_exit(EXIT_OS, "cannot put %s into place: %s", rebuild->old_path, strerror(errno));
     state_dir_sync(rebuild->dir);

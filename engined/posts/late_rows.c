@@ -130,6 +130,7 @@ static void remember(struct late_rows *late, const struct late_post *post)
 static void take(struct late_rows *late, const struct late_post *post)
 {
     if (window_of(post->post_id) != late->number) {
+        write_until(late, late->previous->count); /* all are, unless somebody else deleted posts */
         late->number++;
         shift(late);
     }
@@ -137,7 +138,9 @@ static void take(struct late_rows *late, const struct late_post *post)
     remember(late, post);
 }
 
-/* The two newest windows, as they are in the table now. */
+/* The two newest windows, as they are in the table now. Which rows of the previous one are written already is
+ * not worked out: writing one again does nothing, and a count would be wrong where somebody else deleted
+ * posts. */
 static void load(struct late_rows *late)
 {
     uint64_t last = 0;
@@ -155,18 +158,14 @@ static void load(struct late_rows *late)
                                  query_u64(late->load, 3)};
         take(late, &post);
     }
-    late->written =
-        late->current->count < late->previous->count ? late->current->count : late->previous->count;
 }
 
 void late_rows_add(struct late_rows *late, const struct late_post *post)
 {
-    if (late->loaded) {
+    if (late->loaded)
         take(late, post);
-    } else {
-        load(late); /* the post is among those read, and what it writes is not written */
-        late->written = 0;
-    }
+    else
+        load(late); /* the post is among those read */
     write_until(late, late->current->count);
 }
 

@@ -675,6 +675,27 @@ Test(engine_client, is_done_with_held_answers_before_those_of_another_run)
     EXPECT_SENT(2);
 }
 
+/* Also late ones, which a collect brought. */
+Test(engine_client, is_done_with_held_late_answers_before_those_of_another_run)
+{
+    for (unsigned i = 1; i <= 3; i++)
+        send_number(i);
+    engine_client_flush(world.client);
+    ANSWER(CALL_REQUESTS, 7, {1, STATUS_DEFERRED, NULL}, {2, STATUS_DEFERRED, NULL},
+           {3, STATUS_DEFERRED, NULL});
+    engine_client_flush(world.client);
+    world.enough = true;
+    ANSWER(CALL_COLLECT, 7, {1, STATUS_OK, "one"}, {2, STATUS_OK, "two"}, {3, STATUS_OK, "three"});
+    cr_assert_eq(world.answer_count, 1);
+    send_number(5);
+    engine_client_flush(world.client);
+    ANSWER(CALL_REQUESTS, 8, {5, STATUS_OK, NULL});
+    cr_assert_eq(world.answer_count, 4, "an answer that was here is asked for again");
+    world.enough = false;
+    engine_client_tick(world.client);
+    cr_expect_eq(engine_client_pending(world.client), 0);
+}
+
 Test(engine_client, answers_at_its_deadline_what_is_held_too_long_and_only_once)
 {
     hold_answers_of_four();

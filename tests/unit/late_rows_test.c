@@ -269,3 +269,36 @@ Test(late_rows, go_on_in_a_file_in_which_all_rows_were_written)
     assert_all(model);
     model_free(model);
 }
+
+/* With the sqlite3 shell, say. The engine sees that its file was changed, and reads anew. */
+static void delete_posts(struct model *model, uint64_t first, uint64_t count)
+{
+    struct query *deletes[] = {store_prepare(model->store, "DELETE FROM posts WHERE post_id = ?1"),
+                               store_prepare(model->store, "DELETE FROM scores WHERE post_id = ?1"),
+                               store_prepare(model->store, "DELETE FROM posts_of_author WHERE post_id = ?1")};
+    cr_assert(store_begin(model->store));
+    for (uint64_t id = first; id < first + count; id++) {
+        for (size_t i = 0; i < ARRAY_LEN(deletes); i++) {
+            query_bind(deletes[i], "u", id);
+            query_run(deletes[i]);
+        }
+        model->authors[id] = model->subreddits[id] = 0;
+    }
+    cr_assert(store_commit(model->store));
+    posts_domain.rolled_back(model->posts);
+}
+
+Test(late_rows, of_posts_that_somebody_deletes_take_no_others_with_them)
+{
+    srand(seed_print());
+    struct model *model = model_new();
+    while (model->count < LATE_ROWS_WINDOW + LATE_ROWS_WINDOW / 2)
+        run_batch(model, 1 + (size_t)rand() % BATCH, true);
+    delete_posts(model, LATE_ROWS_WINDOW / 2, 40);   /* of the previous window */
+    delete_posts(model, LATE_ROWS_WINDOW + 100, 60); /* of the current one */
+    while (model->count < 3 * LATE_ROWS_WINDOW + 1000)
+        run_batch(model, 1 + (size_t)rand() % BATCH, true);
+    ranks_drop_all(model->posts->ranks);
+    assert_all(model);
+    model_free(model);
+}
