@@ -11,8 +11,10 @@
 #include "tests/lib/keep.h"
 #include "tests/lib/make.h"
 #include "tests/lib/program.h"
+#include "tests/lib/wait.h"
 
-#define RUN_MS 60000
+#define RUN_MS    60000
+#define COUNTS_MS 10000
 
 PRINTF_LIKE(1, 2) static struct program_result ctl(const char *format, ...)
 {
@@ -90,6 +92,18 @@ static const char *seen(const struct forum *forum)
     return all;
 }
 
+struct sight {
+    const struct forum *forum;
+    const char *before, *after;
+};
+
+static bool is_seen_as_before(void *arg)
+{
+    struct sight *sight = arg;
+    sight->after = seen(sight->forum);
+    return strcmp(sight->before, sight->after) == 0;
+}
+
 Test(forumctl_export, comes_back_whole_by_an_import_and_is_the_same_again)
 {
     struct forum *forum = forum_start(&(struct forum_spec){.workers = 1});
@@ -100,6 +114,9 @@ Test(forumctl_export, comes_back_whole_by_an_import_and_is_the_same_again)
     EXPECT(0, "", "backup %s/copy --state-dir %s --port-base %u", dir, state, forum_engines_port_base(forum));
     cr_assert_eq(forum_stop(forum, SIGINT), 0);
     EXPECT(0, "comments: 3", "export %s/a.jsonl --state-dir %s --credentials", dir, state);
+    struct stat file;
+    cr_assert_eq(stat(keep_format("%s/a.jsonl", dir), &file), 0);
+    cr_assert_eq(file.st_mode & 077, 0, "all messages are in it");
     EXPECT(0, "", "export %s/plain.jsonl --state-dir %s", dir, state);
     EXPECT(0, "", "export %s/of_copy.jsonl --state-dir %s/copy", dir, dir);
     const char *whole = keep_file(keep_format("%s/a.jsonl", dir), NULL);
@@ -115,12 +132,9 @@ Test(forumctl_export, comes_back_whole_by_an_import_and_is_the_same_again)
         forum_start(&(struct forum_spec){.workers = 1, .state = keep_format("%s/new", dir)});
     const char *body = json_body("{'username':'ANN','password':'correct horse battery'}");
     cr_assert_eq(forum_post(again, "/api/auth/login", body)->status, 200);
-    const char *after = seen(again);
-    for (int i = 0; i < 100 && strcmp(before, after) != 0; i++) { /* counts are pulled */
-        usleep(50000);
-        after = seen(again);
-    }
-    cr_assert_str_eq(before, after);
+    struct sight sight = {.forum = again, .before = before};
+    (void)!wait_until(is_seen_as_before, &sight, COUNTS_MS); /* counts are pulled */
+    cr_assert_str_eq(before, sight.after);
     cr_assert_str_eq(make_user_named(again, "next"), "user_3");
     cr_assert_eq(forum_stop(again, SIGINT), 0);
 }
